@@ -1,0 +1,1 @@
+"""llm-banking: a self-hosted conversational assistant for banks."""

@@ -1,0 +1,1 @@
+"""Transport: parse, authorise, call one service, render."""

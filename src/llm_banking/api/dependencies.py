@@ -1,0 +1,106 @@
+"""What routes are given: the wired services, and a caller whom the route's declared policy admits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, cast
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Request
+
+from llm_banking.identity.principal import Policy, Principal
+from llm_banking.kit.cache import Cache
+from llm_banking.kit.database import Database
+from llm_banking.kit.errors import LlmBankingError
+from llm_banking.kit.logs import get_logger
+from llm_banking.kit.metrics import Metrics
+from llm_banking.knowledge.service import Knowledge
+from llm_banking.nlu.reader import Reader, Reading
+from llm_banking.settings import Settings
+
+_POLICY = "__policy__"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class UndeclaredPolicyError(LlmBankingError):
+    """A route was built without saying who may call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request may need, wired once by the composition root."""
+
+    settings: Settings
+    database: Database
+    cache: Cache
+    reader: Reader
+    reader_slots: CapacityLimiter
+    knowledge: Knowledge
+    metrics: Metrics
+    authenticate: Callable[[Mapping[str, str]], Principal]
+
+    async def read(self, text: str) -> tuple[Reading, float]:
+        """Read a text off the event loop: the reading, and the milliseconds it took."""
+        started = time.perf_counter()
+        reading = await to_thread.run_sync(self.reader.read, text, limiter=self.reader_slots)
+        return reading, (time.perf_counter() - started) * 1000
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that a request came to."""
+    return cast("Services", request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+def policy(declared: Policy) -> Callable[[Endpoint], Endpoint]:
+    """Declare who may call a route. Put it nearest to the function."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _POLICY, declared)
+        return endpoint
+
+    return mark
+
+
+def policy_of(endpoint: Callable[..., Any]) -> Policy:
+    """The declared policy of an endpoint. Raises UndeclaredPolicyError."""
+    declared = getattr(endpoint, _POLICY, None)
+    if not isinstance(declared, Policy):
+        raise UndeclaredPolicyError(f"The route function {endpoint.__name__} declares no policy.")
+    return declared
+
+
+def enforce_policy(request: Request) -> None:
+    """Run before every route: authenticate where the policy asks for it, and refuse where it says so."""
+    declared = policy_of(request.scope["route"].endpoint)
+    if declared.permission is None:
+        return
+    principal = services_of(request).authenticate(request.headers)
+    principal.check(declared)
+    if principal.is_demo:
+        get_logger("llm_banking.identity").info("demo principal used", permission=declared.permission.value)
+    request.state.principal = principal
+
+
+def caller_of(request: Request) -> Principal:
+    """The caller that `enforce_policy` admitted."""
+    return cast("Principal", request.state.principal)
+
+
+CallerDep = Annotated[Principal, Depends(caller_of)]
+
+
+def router(prefix: str, tag: str) -> APIRouter:
+    """A router whose every route enforces its declared policy."""
+    return APIRouter(prefix=prefix, tags=[tag], dependencies=[Depends(enforce_policy)])
+
+
+def elapsed_ms(request: Request) -> float:
+    """Milliseconds since the request arrived."""
+    started: float = request.scope["state"]["started"]
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -1,0 +1,128 @@
+"""One table from error code to HTTP status, and one rendering of every error."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from llm_banking.api.envelope import ErrorBody, ErrorEnvelope, metadata_of
+from llm_banking.kit.errors import LlmBankingError
+
+STATUS_BY_CODE = {
+    "INVALID_REQUEST": 422,
+    "MALFORMED_BODY": 400,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "PAYLOAD_TOO_LARGE": 413,
+    "INTENT_CLASSIFICATION_FAILED": 503,
+    "DATABASE_UNAVAILABLE": 503,
+    "INTERNAL": 500,
+}
+_CODE_BY_STATUS = {400: "MALFORMED_BODY", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_MESSAGE_BY_CODE = {
+    "MALFORMED_BODY": "The body is not valid JSON.",
+    "NOT_FOUND": "There is nothing at this address. See /docs for the routes.",
+    "METHOD_NOT_ALLOWED": "This address does not answer that method; the Allow header names those it does.",
+    "INTERNAL": "Something went wrong on our side. Quote the request id when you report it.",
+}
+_PROBLEMS = {
+    "missing": "is needed",
+    "extra_forbidden": "is not a field of this request; see /docs",
+    "string_type": "must be text",
+    "string_unicode": "must be valid Unicode",
+    "string_too_short": "is too short",
+    "string_too_long": "is too long",
+    "string_pattern_mismatch": "has the wrong form",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "too_long": "has too many items",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "uuid_type": "must be a UUID",
+    "uuid_parsing": "must be a UUID",
+    "literal_error": "is not one of the allowed values; see /docs",
+    "enum": "is not one of the allowed values; see /docs",
+    "greater_than_equal": "is too small",
+    "less_than_equal": "is too large",
+    "invisible_text": "needs at least one visible character",
+    "control_characters": "holds control characters",
+}
+"""Pydantic's error types in our words: its own messages may quote the input, ours never do."""
+
+
+def error_response(
+    request: Request,
+    code: str,
+    message: str,
+    details: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """An error in the envelope; in the legacy shape below /api/v1/."""
+    status = STATUS_BY_CODE[code]
+    if request.url.path.startswith("/api/v1/"):
+        body: dict[str, Any] = {
+            "status": "error",
+            "error_code": code,
+            "message": message,
+            "details": details or {},
+            "request_id": metadata_of(request).request_id,
+        }
+    else:
+        body = ErrorEnvelope(
+            error=ErrorBody(code=code, message=message, details=details or {}), metadata=metadata_of(request)
+        ).model_dump(mode="json")
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def validation_details(error: RequestValidationError) -> list[dict[str, str]]:
+    """Which field has which problem, without a word of the input: an unknown field is not named either."""
+    found = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"] if part != "body")
+        if problem["type"] == "extra_forbidden":
+            place = "(unknown)"
+        found.append({"field": place or "body", "problem": _PROBLEMS.get(problem["type"], "is not valid")})
+    return found
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Route every error of the application through `error_response`."""
+
+    async def on_domain_error(request: Request, error: Exception) -> JSONResponse:
+        error = cast("LlmBankingError", error)
+        if STATUS_BY_CODE.get(error.code, 500) == 500:
+            raise error
+        headers = {"WWW-Authenticate": "Bearer"} if error.code == "UNAUTHENTICATED" else None
+        if STATUS_BY_CODE[error.code] == 503:
+            headers = {"Retry-After": "2"}
+        return error_response(request, error.code, error.message, error.details, headers)
+
+    async def on_validation_error(request: Request, error: Exception) -> JSONResponse:
+        fields = validation_details(cast("RequestValidationError", error))
+        first = fields[0]
+        message = f"The request cannot be used: {first['field']} {first['problem']}."
+        return error_response(request, "INVALID_REQUEST", message, {"fields": fields})
+
+    async def on_http_error(request: Request, error: Exception) -> JSONResponse:
+        error = cast("HTTPException", error)
+        code = _CODE_BY_STATUS.get(error.status_code, "INTERNAL")
+        headers = dict(error.headers) if error.headers else None
+        return error_response(request, code, _MESSAGE_BY_CODE[code], headers=headers)
+
+    app.add_exception_handler(LlmBankingError, on_domain_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+
+
+def internal_error(request: Request) -> JSONResponse:
+    """The generic answer to an unforeseen failure."""
+    return error_response(request, "INTERNAL", _MESSAGE_BY_CODE["INTERNAL"])

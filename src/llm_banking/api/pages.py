@@ -1,0 +1,80 @@
+"""The web page, the API documentation, and their files: everything from this server, nothing from outside."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from llm_banking.api.dependencies import policy, router
+from llm_banking.api.errors import error_response
+from llm_banking.identity.principal import PUBLIC
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+MOUNTS = ("/assets", "/swagger")
+"""Folders of files that anyone may read."""
+
+routes = router("", "pages")
+
+
+def static_folder() -> Path:
+    """Where the built page lies inside the package."""
+    return Path(str(resources.files("llm_banking.api") / "static"))
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the built files, where they are built."""
+    for path, folder in zip(MOUNTS, ("assets", "docs"), strict=True):
+        app.mount(path, StaticFiles(directory=static_folder() / folder, check_dir=False), name=folder)
+
+
+@routes.get("/", include_in_schema=False)
+@policy(PUBLIC)
+async def page(request: Request) -> Response:
+    """The chat page."""
+    return _file(
+        request, "index.html", {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
+    )
+
+
+@routes.get("/favicon.svg", include_in_schema=False)
+@policy(PUBLIC)
+async def favicon(request: Request) -> Response:
+    """The page's icon."""
+    return _file(request, "favicon.svg", {"Cache-Control": "max-age=86400"})
+
+
+def _file(request: Request, name: str, headers: dict[str, str]) -> Response:
+    path = static_folder() / name
+    if not path.is_file():
+        return error_response(
+            request, "NOT_FOUND", "The web page is not built. Run `make web`; the API works without it."
+        )
+    return FileResponse(path, headers={**headers, "X-Content-Type-Options": "nosniff"})
+
+
+@routes.get("/openapi.json", include_in_schema=False)
+@policy(PUBLIC)
+async def openapi(request: Request) -> JSONResponse:
+    """The API's schema."""
+    return JSONResponse(request.app.openapi())
+
+
+@routes.get("/docs", include_in_schema=False)
+@policy(PUBLIC)
+async def docs() -> HTMLResponse:
+    """The API's documentation."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="llm-banking API",
+        swagger_js_url="/swagger/swagger-ui-bundle.js",
+        swagger_css_url="/swagger/swagger-ui.css",
+        swagger_favicon_url="/favicon.svg",
+    )

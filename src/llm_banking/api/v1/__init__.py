@@ -1,0 +1,1 @@
+"""The legacy interface, kept in its own shapes."""

@@ -1,0 +1,1 @@
+"""The current interface, in the envelope."""

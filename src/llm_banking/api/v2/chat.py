@@ -1,0 +1,119 @@
+"""POST /api/v2/chat: one customer turn."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from fastapi import Request
+
+from llm_banking.api.dependencies import CallerDep, ServicesDep, elapsed_ms, policy, router
+from llm_banking.api.envelope import Envelope, Model, metadata_of
+from llm_banking.api.text import CustomerRef, MessageText, ShortText
+from llm_banking.banking.service import AccountKind
+from llm_banking.dialogue.service import ENGINE, Turn, handle_turn
+from llm_banking.identity.demo import owner_of
+from llm_banking.identity.principal import Permission, requires
+
+routes = router("/api/v2", "chat")
+
+
+class ChatContext(Model):
+    """Hints about where the customer is. They narrow an answer and never widen what the caller may see."""
+
+    account_type: AccountKind | None = None
+    is_premium: bool | None = None
+    channel: Literal["web", "mobile", "call_centre", "third_party"] | None = None
+    language: ShortText | None = None
+
+
+class ChatRequest(Model):
+    """A message, and where it belongs. Without `session_id` a new conversation starts."""
+
+    message: MessageText
+    user_id: CustomerRef | None = None
+    session_id: UUID | None = None
+    context: ChatContext | None = None
+
+
+class CitationBody(Model):
+    """What the reply rests on."""
+
+    kind: Literal["knowledge", "account"]
+    id: str
+    text: str
+
+
+class ChatMetadata(Model):
+    """How the reply came about."""
+
+    processing_time_ms: float
+    model_version: str
+    engine: str
+    in_scope: bool
+    cached: bool
+
+
+class ChatData(Model):
+    """A reply. Each suggested next step is a text that, sent as a message, does what it says."""
+
+    response: str
+    intent: str
+    confidence: float
+    suggested_next_steps: list[str]
+    session_id: UUID
+    message_id: UUID
+    citations: list[CitationBody]
+    metadata: ChatMetadata
+
+
+@routes.post("/chat")
+@policy(requires(Permission.CHAT_WRITE))
+async def chat(request: Request, body: ChatRequest, caller: CallerDep, services: ServicesDep) -> Envelope[ChatData]:
+    """Answer a message. Everything is committed before the reply leaves."""
+    account_kind = body.context.account_type if body.context else None
+    turn = await run_turn(services, caller, body.message, body.user_id, body.session_id, account_kind)
+    reply = turn.reply
+    data = ChatData(
+        response=reply.text,
+        intent=reply.intent,
+        confidence=round(reply.confidence, 6),
+        suggested_next_steps=list(reply.next_steps),
+        session_id=turn.session_id,
+        message_id=turn.message_id,
+        citations=[CitationBody(kind=one.kind, id=one.id, text=one.text) for one in reply.citations],
+        metadata=ChatMetadata(
+            processing_time_ms=elapsed_ms(request),
+            model_version=turn.model_version,
+            engine=ENGINE,
+            in_scope=reply.in_scope,
+            cached=False,
+        ),
+    )
+    return Envelope(data=data, metadata=metadata_of(request))
+
+
+async def run_turn(
+    services: ServicesDep,
+    caller: CallerDep,
+    message: str,
+    named: str | None,
+    session_id: UUID | None,
+    account_kind: AccountKind | None,
+) -> Turn:
+    """Read the message, then answer it in one transaction that is committed when this returns."""
+    owner_id = owner_of(caller, named)
+    visible = caller.visible_user_ids if named is None else frozenset({owner_id})
+    reading, read_ms = await services.read(message)
+    async with services.database.transaction() as session:
+        return await handle_turn(
+            session,
+            owner_id=owner_id,
+            visible_owner_ids=visible,
+            session_id=session_id,
+            reading=reading,
+            read_ms=read_ms,
+            knowledge=services.knowledge,
+            answer_confidence=services.reader.artifact.answer_confidence,
+            account_kind=account_kind,
+        )

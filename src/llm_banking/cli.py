@@ -1,0 +1,212 @@
+"""`llm-banking`: thin commands, one function each. Heavy imports wait until a command needs them."""
+# ruff: noqa: PLC0415, FBT002
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from llm_banking.kit.errors import ConfigurationError, LlmBankingError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conversational assistant for banks.")
+nlu_app = typer.Typer(no_args_is_help=True, help="The understanding model.")
+train_app = typer.Typer(no_args_is_help=True, help="Training; needs the extra `train`.")
+app.add_typer(nlu_app, name="nlu")
+app.add_typer(train_app, name="train")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ModelFolder = Annotated[Path | None, typer.Option("--model", help="A model folder; the shipped one by default.")]
+
+
+def main() -> None:
+    """Run a command. A problem that the caller can act on is one line on standard error and exit code 1."""
+    try:
+        app()
+    except LlmBankingError as error:
+        _fail(error.message)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise SystemExit(1)
+
+
+def _print(document: Any) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
+    demo: Annotated[bool, typer.Option("--demo", help="Demo customers and the demo principal (development).")] = False,
+) -> None:
+    """Serve the API and the page, with embedded PostgreSQL and Redis where no URL is set."""
+    from llm_banking.server import ServeOptions
+    from llm_banking.server import serve as run
+
+    if demo:
+        os.environ["LLM_BANKING_DEMO"] = "true"
+    run(ServeOptions(host=host, port=port, workers=workers))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database at DATABASE_URL up to date; harmless when it is."""
+    from llm_banking.migrations import upgrade
+    from llm_banking.server import required_database_url
+    from llm_banking.settings import load_settings
+
+    upgrade(required_database_url(load_settings()))
+    typer.echo("The database is up to date.")
+
+
+@app.command("seed-demo")
+def seed_demo_command() -> None:
+    """Write the demo customers and accounts that are missing into the database at DATABASE_URL."""
+    import asyncio
+
+    from llm_banking.kit.database import Database
+    from llm_banking.server import required_database_url, seed_demo
+    from llm_banking.settings import Environment, load_settings
+
+    settings = load_settings()
+    if settings.environment is Environment.PRODUCTION:
+        raise ConfigurationError("Demo customers do not belong in production. Set ENVIRONMENT=development.")
+
+    async def run() -> int:
+        database = Database(required_database_url(settings), max_pool_size=1)
+        try:
+            return await seed_demo(database)
+        finally:
+            await database.close()
+
+    typer.echo(f"Demo customers given accounts: {asyncio.run(run())}.")
+
+
+@app.command()
+def ask(text: str, as_json: Json = False) -> None:
+    """Answer one question as a guest. No server, no database, no network."""
+    from dataclasses import asdict
+
+    from llm_banking.dialogue.service import guest_reply
+    from llm_banking.knowledge.service import load_knowledge
+    from llm_banking.nlu.reader import Reader
+    from llm_banking.nlu.taxonomy import BY_NAME
+
+    reader = Reader.open()
+    reply = guest_reply(reader.read(text), load_knowledge(frozenset(BY_NAME)), reader.artifact.answer_confidence)
+    if as_json:
+        shown = {key: value for key, value in asdict(reply).items() if key != "tracker"}
+        _print({**shown, "model_version": reader.artifact.version})
+        return
+    typer.echo(reply.text)
+    typer.echo("\n" + "\n".join(f"  > {step}" for step in reply.next_steps))
+
+
+@app.command()
+def openapi(out: Path) -> None:
+    """Write the API's schema, from which the web client is generated."""
+    from llm_banking.app import create_app
+    from llm_banking.settings import Settings
+
+    settings = Settings.model_validate({"database_url": "postgresql://none", "redis_url": "redis://none"})
+    out.write_text(json.dumps(create_app(settings).openapi(), indent=1) + "\n", encoding="utf-8")
+
+
+@nlu_app.command("labels")
+def nlu_labels(as_json: Json = False) -> None:
+    """List every label with its layer and category."""
+    from llm_banking.nlu.taxonomy import INTENTS
+
+    rows = [{"name": one.name, "layer": one.layer.value, "category": one.category.value} for one in INTENTS]
+    if as_json:
+        _print(rows)
+        return
+    for row in rows:
+        typer.echo(f"{row['name']:50} {row['layer']:12} {row['category']}")
+
+
+@nlu_app.command("read")
+def nlu_read(text: str, as_json: Json = False, model: ModelFolder = None) -> None:
+    """Read one text: intent, confidence, whether it is ours."""
+    from llm_banking.nlu.reader import Reader
+
+    reading = Reader.open(model).read(text)
+    if as_json:
+        _print(reading.as_dict())
+        return
+    typer.echo(f"{reading.intent}  {reading.confidence:.1%}  {'ours' if reading.in_scope else 'not ours'}")
+
+
+@nlu_app.command("predict")
+def nlu_predict(source: Path, target: Path, model: ModelFolder = None) -> None:
+    """Read the `text` of every line of a JSONL file; other keys are carried over."""
+    from llm_banking.nlu.files import predict_file
+    from llm_banking.nlu.reader import Reader
+
+    rows = predict_file(Reader.open(model), source, target)
+    typer.echo(f"{rows} lines written to {target}.", err=True)
+
+
+@nlu_app.command("evaluate")
+def nlu_evaluate(
+    source: Path,
+    as_json: Json = False,
+    restrict: Annotated[str | None, typer.Option(help="banking77: only the 77 support intents compete.")] = None,
+    model: ModelFolder = None,
+) -> None:
+    """Score a labelled CSV or JSONL file (text, and category or intent)."""
+    from llm_banking.nlu.evaluation import evaluate_rows, load_rows
+    from llm_banking.nlu.reader import Reader
+
+    if restrict not in (None, "banking77"):
+        _fail(f"--restrict takes banking77, not '{restrict}'.")
+    texts, labels = load_rows(source)
+    report = evaluate_rows(Reader.open(model), texts, labels, restrict_to_support=restrict is not None)
+    if as_json:
+        _print(report)
+        return
+    for key in ("rows", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "ece"):
+        typer.echo(f"{key:14} {report[key]:.4f}" if key != "rows" else f"{key:14} {report[key]}")
+
+
+@train_app.command("nlu")
+def train_nlu(
+    out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder with all-MiniLM-L6-v2; the packaged one by default.")
+    ] = None,
+    teachers: Annotated[int | None, typer.Option(min=0, max=9)] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=20)] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 2,
+    rows_per_label: Annotated[int | None, typer.Option(min=2, help="A small corpus, to try the pipeline.")] = None,
+    score_test: Annotated[
+        bool, typer.Option("--score-test", help="Score Banking77's test file once, at the end.")
+    ] = False,
+) -> None:
+    """Train the understanding model from the data folder and write it with its manifest and report."""
+    try:
+        from llm_banking.training.command import run_train_nlu
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed. Install the extra: pip install 'llm-banking[train]'.")
+    from llm_banking.settings import load_settings
+
+    run_train_nlu(
+        load_settings().data_dir,
+        out,
+        encoder=encoder,
+        changes={"teachers": teachers, "epochs": epochs, "seed": seed, "threads": threads},
+        rows_per_label=rows_per_label,
+        score_test=score_test,
+    )
+
+
+if __name__ == "__main__":
+    main()

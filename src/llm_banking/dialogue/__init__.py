@@ -1,0 +1,1 @@
+"""One customer turn: a reading becomes a command from a closed set, the command becomes a reply."""

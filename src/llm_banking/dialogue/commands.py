@@ -1,0 +1,117 @@
+"""What understanding may propose, and nothing else: the closed set of commands, and how one is chosen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from llm_banking.banking.service import AccountKind
+from llm_banking.dialogue.tracker import Tracker
+from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.taxonomy import CONVERSATIONAL
+
+ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
+"""Intents that are answered from the customer's own rows."""
+
+MAX_OPTIONS = 3
+MIN_OPTION_CONFIDENCE = 0.08
+"""A candidate less likely than this is not worth offering in a clarifying question."""
+
+_FOLLOW_UP = re.compile(r"^\W*(and|also|what about|how about|same for)\b", re.IGNORECASE)
+_ACCOUNT_WORDS = (
+    (AccountKind.SAVINGS, re.compile(r"\bsavings?\b", re.IGNORECASE)),
+    (
+        AccountKind.CHECKING,
+        re.compile(r"\b(checking|chequing|current|everyday) (account|balance)|\bchecking\b", re.IGNORECASE),
+    ),
+    (
+        AccountKind.CREDIT_CARD,
+        re.compile(r"\b(credit|rewards) card|\bon my card\b|^\W*(and|what about) my card\b", re.IGNORECASE),
+    ),
+)
+_ORDINALS = (
+    re.compile(r"^\W*((the|option|number) )*(1|1st|first|former)( one| option)?\W*$", re.IGNORECASE),
+    re.compile(r"^\W*((the|option|number) )*(2|2nd|second)( one| option)?\W*$", re.IGNORECASE),
+    re.compile(r"^\W*((the|option|number) )*(3|3rd|third)( one| option)?\W*$", re.IGNORECASE),
+)
+_LAST = re.compile(r"^\W*(the )?(last|latter)( one| option)?\W*$", re.IGNORECASE)
+_NONE = re.compile(r"^\W*(none|neither)( of (them|these|those))?\W*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer an intent, about one kind of account where the customer named one."""
+
+    intent: str
+    confidence: float
+    account_kind: AccountKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clarify:
+    """Ask which of these intents is meant, likeliest first."""
+
+    options: tuple[str, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """The customer turned down what was offered: ask for other words."""
+
+    intent: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfScope:
+    """The text is not the bank's business; `confidence` is how sure of that the model is."""
+
+    confidence: float
+
+
+Command = Answer | Clarify | AskAgain | OutOfScope
+
+
+def named_account(text: str) -> AccountKind | None:
+    """The one kind of account a text names; None when it names none or several."""
+    found = [kind for kind, pattern in _ACCOUNT_WORDS if pattern.search(text)]
+    return found[0] if len(found) == 1 else None
+
+
+def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Command:
+    """Choose the command for a reading in the light of the conversation so far."""
+    chosen = _choice(reading, tracker)
+    if chosen is not None:
+        return chosen
+    kind = named_account(reading.text)
+    if tracker.last_intent in ACCOUNT_INTENTS and kind is not None and _FOLLOW_UP.search(reading.text):
+        return Answer(tracker.last_intent, reading.confidence, kind)
+    if not reading.in_scope:
+        return OutOfScope(1.0 - reading.in_scope_score)
+    if reading.confidence >= answer_confidence:
+        return Answer(reading.intent, reading.confidence, kind if reading.intent in ACCOUNT_INTENTS else None)
+    options = tuple(
+        candidate.intent
+        for candidate in reading.alternatives[:MAX_OPTIONS]
+        if candidate.confidence >= MIN_OPTION_CONFIDENCE and candidate.intent not in CONVERSATIONAL
+    )
+    if len(options) < 2:
+        options = tuple(one.intent for one in reading.alternatives if one.intent not in CONVERSATIONAL)[:2]
+    return Clarify(options, reading.confidence)
+
+
+def _choice(reading: Reading, tracker: Tracker) -> Command | None:
+    """The answer to a clarifying question, where one is open and the text is an answer to it."""
+    if not tracker.offered:
+        return None
+    for intent, pattern in zip(tracker.offered, _ORDINALS, strict=False):
+        if pattern.search(reading.text):
+            return Answer(intent, 1.0)
+    if _LAST.search(reading.text):
+        return Answer(tracker.offered[-1], 1.0)
+    if _NONE.search(reading.text) or (reading.intent == "deny" and reading.in_scope):
+        return AskAgain("deny", reading.confidence)
+    if reading.intent == "affirm" and reading.in_scope:
+        return Clarify(tracker.offered, reading.confidence)
+    return None

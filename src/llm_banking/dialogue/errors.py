@@ -1,0 +1,14 @@
+"""Errors of conversations."""
+
+from __future__ import annotations
+
+from llm_banking.kit.errors import LlmBankingError
+
+
+class SessionNotFoundError(LlmBankingError):
+    """There is no such conversation, or it is not the caller's: the two are not told apart."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation. Leave session_id out to start a new one.")

@@ -1,0 +1,77 @@
+"""Stored conversations. Every query is scoped to the owners that the caller may see."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Collection
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from llm_banking.dialogue.errors import SessionNotFoundError
+from llm_banking.dialogue.models import ChatMessage, ChatSession
+from llm_banking.kit.errors import LlmBankingError
+
+MAX_PAGE_ROWS = 100
+
+
+class CursorInvalidError(LlmBankingError):
+    """A page cursor that this server did not give out."""
+
+    code = "INVALID_REQUEST"
+
+
+def encode_cursor(moment: datetime, row_id: UUID) -> str:
+    """Opaque text for the place after a row in (time, id) order."""
+    return base64.urlsafe_b64encode(f"{moment.isoformat()}|{row_id}".encode()).decode()
+
+
+def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """The place that `encode_cursor` wrote. Raises CursorInvalidError."""
+    try:
+        moment, row_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().split("|")
+        return datetime.fromisoformat(moment).astimezone(UTC), UUID(row_id)
+    except (ValueError, binascii.Error):
+        raise CursorInvalidError("The cursor is not one of ours. Use next_cursor of the page before.") from None
+
+
+async def get_session(
+    session: AsyncSession, session_id: UUID, owner_ids: Collection[UUID], *, for_update: bool = False
+) -> ChatSession:
+    """One conversation of these owners, locked if asked. Raises SessionNotFoundError."""
+    query = select(ChatSession).where(ChatSession.id == session_id, ChatSession.user_id.in_(owner_ids))
+    if for_update:
+        query = query.with_for_update()
+    found = await session.scalar(query)
+    if found is None:
+        raise SessionNotFoundError
+    return found
+
+
+async def list_sessions(
+    session: AsyncSession, owner_ids: Collection[UUID], limit: int, cursor: str | None
+) -> tuple[list[ChatSession], str | None]:
+    """A page of conversations, the latest first, and the cursor of the next page."""
+    query: Select[ChatSession] = select(ChatSession).where(ChatSession.user_id.in_(owner_ids))
+    if cursor is not None:
+        query = query.where(tuple_(ChatSession.last_message_at, ChatSession.id) < decode_cursor(cursor))
+    query = query.order_by(ChatSession.last_message_at.desc(), ChatSession.id.desc()).limit(limit + 1)
+    rows = list((await session.scalars(query)).all())
+    following = encode_cursor(rows[limit - 1].last_message_at, rows[limit - 1].id) if len(rows) > limit else None
+    return rows[:limit], following
+
+
+async def list_messages(
+    session: AsyncSession, session_id: UUID, limit: int, cursor: str | None
+) -> tuple[list[ChatMessage], str | None]:
+    """A page of a conversation's messages, the first first, and the cursor of the next page."""
+    query: Select[ChatMessage] = select(ChatMessage).where(ChatMessage.session_id == session_id)
+    if cursor is not None:
+        query = query.where(tuple_(ChatMessage.created_at, ChatMessage.id) > decode_cursor(cursor))
+    query = query.order_by(ChatMessage.created_at, ChatMessage.id).limit(limit + 1)
+    rows = list((await session.scalars(query)).all())
+    following = encode_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if len(rows) > limit else None
+    return rows[:limit], following

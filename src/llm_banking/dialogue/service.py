@@ -1,0 +1,126 @@
+"""One turn, stored: the conversation is locked, the reply composed, and every row written together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from llm_banking.banking import service as banking
+from llm_banking.banking.service import AccountKind
+from llm_banking.dialogue import repository
+from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, propose
+from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
+from llm_banking.dialogue.replies import AccountFacts, Reply, compose
+from llm_banking.dialogue.tracker import Tracker
+from llm_banking.kit.clock import utc_now
+from llm_banking.knowledge.service import Knowledge
+from llm_banking.nlu.reader import Reading
+
+TITLE_CHARS = 60
+ENGINE = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn left behind."""
+
+    session_id: UUID
+    message_id: UUID
+    reply: Reply
+    model_version: str
+
+
+def guest_reply(reading: Reading, knowledge: Knowledge, answer_confidence: float) -> Reply:
+    """One turn without a conversation, an account or a database."""
+    tracker = Tracker()
+    return compose(propose(reading, tracker, answer_confidence), tracker, knowledge, None)
+
+
+async def handle_turn(
+    session: AsyncSession,
+    *,
+    owner_id: UUID,
+    visible_owner_ids: Collection[UUID],
+    session_id: UUID | None,
+    reading: Reading,
+    read_ms: float,
+    knowledge: Knowledge,
+    answer_confidence: float,
+    account_kind: AccountKind | None = None,
+) -> Turn:
+    """Answer one message inside the caller's transaction; nothing is committed here.
+
+    A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
+    narrows an account answer where the text names no account. Raises SessionNotFoundError.
+    """
+    started = time.perf_counter()
+    if session_id is None:
+        chat = await _start(session, owner_id, reading.text)
+    else:
+        chat = await repository.get_session(session, session_id, visible_owner_ids, for_update=True)
+    tracker = Tracker.model_validate(chat.tracker)
+    command = propose(reading, tracker, answer_confidence)
+    facts = await _facts(session, chat.user_id, command, account_kind)
+    reply = compose(command, tracker, knowledge, facts)
+    asked = ChatMessage(
+        session_id=chat.id,
+        role="user",
+        content=reading.text,
+        intent=reading.intent,
+        confidence=reading.confidence,
+        embedding=reading.embedding,
+        created_at=utc_now(),
+    )
+    session.add(asked)
+    await session.flush()
+    answered = ChatMessage(
+        session_id=chat.id,
+        role="assistant",
+        content=reply.text,
+        intent=reply.intent,
+        confidence=reply.confidence,
+        suggested_next_steps=list(reply.next_steps),
+        created_at=utc_now(),
+    )
+    session.add(answered)
+    await session.flush()
+    chat.tracker = reply.tracker.model_dump(mode="json")
+    chat.message_count += 2
+    chat.last_message_at = answered.created_at
+    session.add(
+        ModelMetrics(
+            query_id=answered.id,
+            model_version=reading.model_version,
+            intent=reply.intent,
+            confidence=reply.confidence,
+            latency_ms=read_ms + (time.perf_counter() - started) * 1000,
+        )
+    )
+    await session.flush()
+    return Turn(chat.id, answered.id, reply, reading.model_version)
+
+
+async def _start(session: AsyncSession, owner_id: UUID, text: str) -> ChatSession:
+    title = " ".join(text.split())
+    if len(title) > TITLE_CHARS:
+        title = title[: TITLE_CHARS - 1] + "…"
+    chat = ChatSession(user_id=owner_id, title=title, tracker={}, message_count=0)
+    session.add(chat)
+    await session.flush()
+    return chat
+
+
+async def _facts(
+    session: AsyncSession, owner_id: UUID, command: Command, account_kind: AccountKind | None
+) -> AccountFacts | None:
+    if not isinstance(command, Answer) or command.intent not in ACCOUNT_INTENTS:
+        return None
+    kind = command.account_kind or account_kind
+    held = await banking.balances(session, owner_id, kind)
+    if command.intent == "check_balance":
+        return AccountFacts(balances=held)
+    return AccountFacts(balances=held, transactions=await banking.latest_transactions(session, owner_id, kind))

@@ -1,0 +1,131 @@
+"""PostgreSQL through one pool. The edge opens a transaction and commits it before it replies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import asyncpg
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import QueuePool
+
+from llm_banking.kit.errors import LlmBankingError
+
+CONNECT_TIMEOUT_S = 2.0
+POOL_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_MS = 5_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+PING_TIMEOUT_S = 1.0
+
+_LOST_SQLSTATE_CLASSES = ("08", "53", "57P")
+"""Connection exception, insufficient resources, operator intervention (PostgreSQL, appendix A)."""
+
+
+class DatabaseUnavailableError(LlmBankingError):
+    """PostgreSQL cannot be reached, or no pooled connection came free in time."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached. The request changed nothing; try again in a moment.")
+
+
+class Base(DeclarativeBase):
+    """Declarative base whose constraint names are stable, so that migrations can refer to them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def async_url(url: str) -> str:
+    """A PostgreSQL URL in SQLAlchemy's asyncpg form; `postgres://` and `postgresql://` are both taken."""
+    for prefix in ("postgresql+asyncpg://", "postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+asyncpg://" + url.removeprefix(prefix)
+    return url
+
+
+def is_connection_loss(error: BaseException) -> bool:
+    """Whether an error means that the database is away, rather than that a statement was wrong."""
+    if isinstance(error, PoolTimeoutError | OSError | asyncio.TimeoutError):
+        return True
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError)):
+        return True
+    origin = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    if isinstance(origin, asyncpg.InterfaceError):
+        return True
+    state = getattr(origin, "sqlstate", None) or ""
+    return isinstance(error, OperationalError | DBAPIError | asyncpg.PostgresError) and state.startswith(
+        _LOST_SQLSTATE_CLASSES
+    )
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, url: str, *, max_pool_size: int) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            async_url(url),
+            pool_size=max_pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_S,
+                "server_settings": {
+                    "application_name": "llm-banking",
+                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "timezone": "UTC",
+                },
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises DatabaseUnavailableError when the database is away, whether on entry, inside or at the commit.
+        """
+        try:
+            async with self._sessions.begin() as session:
+                yield session
+        except LlmBankingError:
+            raise
+        except Exception as error:
+            if is_connection_loss(error):
+                raise DatabaseUnavailableError from error
+            raise
+
+    async def ping(self) -> bool:
+        """Whether a statement is answered within PING_TIMEOUT_S."""
+        try:
+            async with asyncio.timeout(PING_TIMEOUT_S), self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception as error:
+            if is_connection_loss(error):
+                return False
+            raise
+        return True
+
+    def connections_in_use(self) -> int:
+        """Pooled connections that are checked out now."""
+        return cast("QueuePool", self.engine.pool).checkedout()
+
+    async def close(self) -> None:
+        """Return every connection."""
+        await self.engine.dispose()

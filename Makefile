@@ -31,7 +31,8 @@ $(VENV)/.dev: $(VENV)/.base requirements/dev.txt requirements/train.txt
 web: $(STATIC)
 
 $(STATIC): $(VENV)/.base $(WEB_SOURCES)
-	@scripts/build-web $(BIN)/python $(NODE_DIR)
+	@scripts/with-node $(BIN)/python $(NODE_DIR) npm --prefix web ci --no-fund --no-audit --loglevel=error
+	@scripts/with-node $(BIN)/python $(NODE_DIR) npm --prefix web run --silent build
 
 run: $(VENV)/.base $(STATIC)
 	@ENVIRONMENT=$${ENVIRONMENT:-development} exec $(BIN)/llm-banking serve --demo --port $(PORT)

@@ -54,7 +54,12 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-ServicesDep = Annotated[Services, Depends(services_of)]
+async def _services(request: Request) -> Services:
+    """Asynchronous, because FastAPI sends a plain function to a thread."""
+    return services_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
 
 
 def policy(declared: Policy) -> Callable[[Endpoint], Endpoint]:
@@ -75,7 +80,7 @@ def policy_of(endpoint: Callable[..., Any]) -> Policy:
     return declared
 
 
-def enforce_policy(request: Request) -> None:
+async def enforce_policy(request: Request) -> None:
     """Run before every route: authenticate where the policy asks for it, and refuse where it says so."""
     declared = policy_of(request.scope["route"].endpoint)
     if declared.permission is None:
@@ -87,7 +92,7 @@ def enforce_policy(request: Request) -> None:
     request.state.principal = principal
 
 
-def caller_of(request: Request) -> Principal:
+async def caller_of(request: Request) -> Principal:
     """The caller that `enforce_policy` admitted."""
     return cast("Principal", request.state.principal)
 

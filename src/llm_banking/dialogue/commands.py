@@ -91,14 +91,22 @@ def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Com
         return OutOfScope(1.0 - reading.in_scope_score)
     if reading.confidence >= answer_confidence:
         return Answer(reading.intent, reading.confidence, kind if reading.intent in ACCOUNT_INTENTS else None)
+    return _clarify(reading)
+
+
+def _clarify(reading: Reading) -> Command:
+    """Offer the likeliest banking requests; small talk is answered as it stands, being no request."""
     options = tuple(
         candidate.intent
         for candidate in reading.alternatives[:MAX_OPTIONS]
         if candidate.confidence >= MIN_OPTION_CONFIDENCE and candidate.intent not in CONVERSATIONAL
     )
-    if len(options) < 2:
-        options = tuple(one.intent for one in reading.alternatives if one.intent not in CONVERSATIONAL)[:2]
-    return Clarify(options, reading.confidence)
+    if len(options) > 1:
+        return Clarify(options, reading.confidence)
+    if reading.intent in CONVERSATIONAL:
+        return Answer(reading.intent, reading.confidence)
+    likeliest = tuple(one.intent for one in reading.alternatives if one.intent not in CONVERSATIONAL)
+    return Clarify(likeliest[:2], reading.confidence)
 
 
 def _choice(reading: Reading, tracker: Tracker) -> Command | None:
@@ -113,5 +121,6 @@ def _choice(reading: Reading, tracker: Tracker) -> Command | None:
     if _NONE.search(reading.text) or (reading.intent == "deny" and reading.in_scope):
         return AskAgain("deny", reading.confidence)
     if reading.intent == "affirm" and reading.in_scope:
-        return Clarify(tracker.offered, reading.confidence)
+        alone = len(tracker.offered) == 1
+        return Answer(tracker.offered[0], 1.0) if alone else Clarify(tracker.offered, reading.confidence)
     return None

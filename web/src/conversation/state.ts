@@ -1,0 +1,152 @@
+import type { ApiFailure } from '../api/failure'
+import type { ChatReply, Citation, StoredMessage } from '../api/types'
+
+export interface AnswerDetails {
+  intent: string
+  confidence: number
+  live: LiveDetails | null
+}
+
+export interface LiveDetails {
+  inScope: boolean
+  citations: Citation[]
+  modelVersion: string
+  engine: string
+  processingTimeMs: number
+}
+
+export interface UserMessage {
+  role: 'user'
+  key: string
+  text: string
+  at: string
+  delivery: 'pending' | 'sent' | 'failed'
+}
+
+export interface AssistantMessage {
+  role: 'assistant'
+  key: string
+  text: string
+  at: string
+  nextSteps: string[]
+  details: AnswerDetails | null
+}
+
+export type Message = UserMessage | AssistantMessage
+
+export interface Trouble {
+  during: 'load' | 'send'
+  failure: ApiFailure
+}
+
+export interface Conversation {
+  sessionId: string | null
+  status: 'idle' | 'loading' | 'sending'
+  messages: Message[]
+  trouble: Trouble | null
+}
+
+export type Action =
+  | { type: 'started' }
+  | { type: 'opening'; sessionId: string }
+  | { type: 'opened'; messages: StoredMessage[] }
+  | { type: 'openFailed'; failure: ApiFailure }
+  | { type: 'sending'; key: string; text: string; at: string }
+  | { type: 'answered'; key: string; reply: ChatReply; at: string }
+  | { type: 'sendFailed'; key: string; failure: ApiFailure }
+  | { type: 'withdrawn'; key: string }
+
+export const emptyConversation: Conversation = {
+  sessionId: null,
+  status: 'idle',
+  messages: [],
+  trouble: null,
+}
+
+export function reduce(state: Conversation, action: Action): Conversation {
+  switch (action.type) {
+    case 'started':
+      return emptyConversation
+    case 'opening':
+      return { ...emptyConversation, sessionId: action.sessionId, status: 'loading' }
+    case 'opened':
+      return { ...state, status: 'idle', messages: action.messages.map(fromStored) }
+    case 'openFailed':
+      return {
+        ...state,
+        status: 'idle',
+        sessionId: action.failure.kind === 'gone' ? null : state.sessionId,
+        trouble: { during: 'load', failure: action.failure },
+      }
+    case 'sending':
+      return {
+        ...state,
+        status: 'sending',
+        trouble: null,
+        messages: [
+          ...without(state.messages, action.key),
+          { role: 'user', key: action.key, text: action.text, at: action.at, delivery: 'pending' },
+        ],
+      }
+    case 'answered':
+      return {
+        ...state,
+        status: 'idle',
+        sessionId: action.reply.session_id,
+        messages: [...delivered(state.messages, action.key, 'sent'), fromReply(action.reply, action.key, action.at)],
+      }
+    case 'sendFailed':
+      return {
+        ...state,
+        status: 'idle',
+        messages: delivered(state.messages, action.key, 'failed'),
+        trouble: { during: 'send', failure: action.failure },
+      }
+    case 'withdrawn':
+      return { ...state, trouble: null, messages: without(state.messages, action.key) }
+  }
+}
+
+export function undelivered(state: Conversation): UserMessage | null {
+  const last = state.messages.at(-1)
+  return last?.role === 'user' && last.delivery === 'failed' ? last : null
+}
+
+function without(messages: Message[], key: string): Message[] {
+  return messages.filter((message) => message.key !== key)
+}
+
+function delivered(messages: Message[], key: string, delivery: UserMessage['delivery']): Message[] {
+  return messages.map((message) =>
+    message.role === 'user' && message.key === key ? { ...message, delivery } : message,
+  )
+}
+
+function fromReply(reply: ChatReply, questionKey: string, at: string): AssistantMessage {
+  return {
+    role: 'assistant',
+    key: `${questionKey}:answer`,
+    text: reply.response,
+    at,
+    nextSteps: reply.suggested_next_steps,
+    details: {
+      intent: reply.intent,
+      confidence: reply.confidence,
+      live: {
+        inScope: reply.metadata.in_scope,
+        citations: reply.citations,
+        modelVersion: reply.metadata.model_version,
+        engine: reply.metadata.engine,
+        processingTimeMs: reply.metadata.processing_time_ms,
+      },
+    },
+  }
+}
+
+function fromStored(stored: StoredMessage): Message {
+  const { id: key, content: text, created_at: at } = stored
+  if (stored.role === 'user') return { role: 'user', key, text, at, delivery: 'sent' }
+  const { intent, confidence } = stored
+  const details = intent !== null && confidence !== null ? { intent, confidence, live: null } : null
+  return { role: 'assistant', key, text, at, nextSteps: stored.suggested_next_steps, details }
+}

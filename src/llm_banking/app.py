@@ -16,7 +16,7 @@ from llm_banking.api.envelope import ErrorEnvelope, product_version
 from llm_banking.api.errors import install_error_handlers
 from llm_banking.api.middleware import BodyGuard, RequestContext
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import catalogue, sessions
+from llm_banking.api.v2 import catalogue, feedback, sessions
 from llm_banking.api.v2 import chat as v2_chat
 from llm_banking.identity.demo import DEMO_PRINCIPAL
 from llm_banking.identity.errors import UnauthenticatedError
@@ -93,8 +93,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
-    for router in (health.routes, v1_chat.routes, v2_chat.routes, sessions.routes, catalogue.routes, pages.routes):
-        app.include_router(router)
+    rooms = (health, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
+    for room in rooms:
+        app.include_router(room.routes)
     pages.mount_static(app)
     install_error_handlers(app)
     app.add_middleware(BodyGuard, max_body_bytes=settings.max_body_bytes, max_json_depth=settings.max_json_depth)

@@ -110,6 +110,27 @@ def ask(text: str, as_json: Json = False) -> None:
 
 
 @app.command()
+def bench(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results")) -> None:
+    """Measure the product on this machine and write the figures as JSON."""
+    from llm_banking.proof.bench import run_bench
+    from llm_banking.settings import load_settings
+
+    typer.echo(f"{run_bench(load_settings().data_dir, out)} written.")
+
+
+@app.command()
+def evidence(
+    results: Annotated[Path, typer.Option(help="Folder with the figures.")] = Path("results"),
+    readme: Annotated[Path, typer.Option(help="Document whose measured table is written anew.")] = Path("README.md"),
+) -> None:
+    """Write the measured parts of the README from the figures, and from nothing else."""
+    from llm_banking.proof.report import write_evidence
+
+    write_evidence(results, readme)
+    typer.echo(f"The measured parts of {readme} are those of {results}.")
+
+
+@app.command()
 def openapi(out: Path) -> None:
     """Write the API's schema, from which the web client is generated."""
     from llm_banking.app import create_app

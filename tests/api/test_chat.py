@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import numpy as np
+import pytest
 from httpx import AsyncClient
 from sqlalchemy import func, select
 
@@ -95,19 +97,22 @@ async def test_a_turn_stores_both_messages_the_embedding_and_the_metrics(
 ) -> None:
     data = await chat(client, "Is there a fee for cash withdrawals?", user_id="CUST003")
     async with database.transaction() as session:
-        stored = await session.get(ChatSession, UUID(data["session_id"]))
+        stored = await session.get_one(ChatSession, UUID(data["session_id"]))
         rows = (
             await session.scalars(
                 select(ChatMessage).where(ChatMessage.session_id == stored.id).order_by(ChatMessage.created_at)
             )
         ).all()
-        metrics = await session.scalar(select(ModelMetrics).where(ModelMetrics.query_id == UUID(data["message_id"])))
+        metrics = (
+            await session.scalars(select(ModelMetrics).where(ModelMetrics.query_id == UUID(data["message_id"])))
+        ).one()
     assert stored.user_id == demo_id("CUST003")
     assert stored.title == "Is there a fee for cash withdrawals?"
     assert stored.message_count == len(rows) == 2
     assert [row.role for row in rows] == ["user", "assistant"]
-    assert len(rows[0].embedding) == 384
-    assert abs(sum(float(x) ** 2 for x in rows[0].embedding) - 1) < 1e-3
+    embedding = np.asarray(rows[0].embedding, dtype=float)
+    assert embedding.shape == (384,)
+    assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-3)
     assert str(rows[1].id) == data["message_id"]
     assert metrics.intent == data["intent"]
     assert metrics.model_version == data["metadata"]["model_version"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -47,7 +49,7 @@ async def test_two_messages_at_once_in_one_conversation_are_both_kept_and_counte
     responses = await asyncio.gather(*(client.post("/api/v2/chat", json=body) for body in bodies))
     assert [response.status_code for response in responses] == [200] * 4
     async with database.transaction() as session:
-        chat = await session.get(ChatSession, UUID(first["session_id"]))
+        chat = await session.get_one(ChatSession, UUID(first["session_id"]))
         rows = select(func.count()).select_from(ChatMessage).where(ChatMessage.session_id == chat.id)
         assert chat.message_count == await session.scalar(rows) == 10
 
@@ -65,3 +67,15 @@ async def test_an_unforeseen_failure_is_a_generic_500_with_the_request_id(
     assert response.json()["error"]["code"] == "INTERNAL"
     assert "zebra-4471" not in response.text
     assert response.json()["metadata"]["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_an_exhausted_pool_is_a_bounded_503(app: FastAPI, client: AsyncClient) -> None:
+    database = app.state.services.database
+    async with AsyncExitStack() as stack:
+        for _ in range(app.state.services.settings.database_max_pool_size):
+            connection = await stack.enter_async_context(database.engine.connect())
+            await connection.execute(text("SELECT 1"))
+        assert database.connections_in_use() == app.state.services.settings.database_max_pool_size
+        response = await client.post("/api/v2/chat", json={"message": "hello"})
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "DATABASE_UNAVAILABLE")
+    assert (await client.post("/api/v2/chat", json={"message": "hello"})).status_code == 200

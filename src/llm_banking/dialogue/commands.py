@@ -22,7 +22,7 @@ _ACCOUNT_WORDS = (
     (AccountKind.SAVINGS, re.compile(r"\bsavings?\b", re.IGNORECASE)),
     (
         AccountKind.CHECKING,
-        re.compile(r"\b(checking|chequing|current|everyday) (account|balance)|\bchecking\b", re.IGNORECASE),
+        re.compile(r"\b(checking|chequing)\b|\b(current account|everyday (account|balance))\b", re.IGNORECASE),
     ),
     (
         AccountKind.CREDIT_CARD,
@@ -30,9 +30,9 @@ _ACCOUNT_WORDS = (
     ),
 )
 _ORDINALS = (
-    re.compile(r"^\W*((the|option|number) )*(1|1st|first|former)( one| option)?\W*$", re.IGNORECASE),
-    re.compile(r"^\W*((the|option|number) )*(2|2nd|second)( one| option)?\W*$", re.IGNORECASE),
-    re.compile(r"^\W*((the|option|number) )*(3|3rd|third)( one| option)?\W*$", re.IGNORECASE),
+    re.compile(r"^\W*((the|option|number) )*(1|1st|one|first|former)( one| option)?\W*$", re.IGNORECASE),
+    re.compile(r"^\W*((the|option|number) )*(2|2nd|two|second)( one| option)?\W*$", re.IGNORECASE),
+    re.compile(r"^\W*((the|option|number) )*(3|3rd|three|third)( one| option)?\W*$", re.IGNORECASE),
 )
 _LAST = re.compile(r"^\W*(the )?(last|latter)( one| option)?\W*$", re.IGNORECASE)
 _NONE = re.compile(r"^\W*(none|neither)( of (them|these|those))?\W*$", re.IGNORECASE)
@@ -85,7 +85,9 @@ def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Com
     if chosen is not None:
         return chosen
     kind = named_account(reading.text)
-    if tracker.last_intent in ACCOUNT_INTENTS and kind is not None and _FOLLOW_UP.search(reading.text):
+    elsewhere = reading.in_scope and reading.confidence >= answer_confidence and reading.intent not in ACCOUNT_INTENTS
+    follows = tracker.last_intent in ACCOUNT_INTENTS and kind is not None and _FOLLOW_UP.search(reading.text)
+    if follows and not elsewhere and tracker.last_intent is not None:
         return Answer(tracker.last_intent, reading.confidence, kind)
     if not reading.in_scope:
         return OutOfScope(1.0 - reading.in_scope_score)

@@ -5,6 +5,15 @@ from __future__ import annotations
 from llm_banking.kit.errors import LlmBankingError
 
 
+class MessageNotFoundError(LlmBankingError):
+    """There is no such reply, or it is not in a conversation of the caller: the two are not told apart."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such reply. Name the message_id of a reply of the assistant.")
+
+
 class SessionNotFoundError(LlmBankingError):
     """There is no such conversation, or it is not the caller's: the two are not told apart."""
 

@@ -67,4 +67,5 @@ class ModelMetrics(Base):
     latency_ms: Mapped[float] = mapped_column(Float)
     cached: Mapped[bool] = mapped_column(default=False)
     user_feedback: Mapped[int | None] = mapped_column(SmallInteger)
+    user_comment: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now, index=True)

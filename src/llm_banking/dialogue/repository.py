@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.dialogue.errors import SessionNotFoundError
-from llm_banking.dialogue.models import ChatMessage, ChatSession
+from llm_banking.dialogue.errors import MessageNotFoundError, SessionNotFoundError
+from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.kit.errors import LlmBankingError
 
 MAX_PAGE_ROWS = 100
@@ -48,6 +48,21 @@ async def get_session(
     found = await session.scalar(query)
     if found is None:
         raise SessionNotFoundError
+    return found
+
+
+async def metrics_of_reply(session: AsyncSession, message_id: UUID, owner_ids: Collection[UUID]) -> ModelMetrics:
+    """The metrics row of a reply in a conversation of these owners, locked. Raises MessageNotFoundError."""
+    query = (
+        select(ModelMetrics)
+        .join(ChatMessage, ChatMessage.id == ModelMetrics.query_id)
+        .join(ChatSession, ChatSession.id == ChatMessage.session_id)
+        .where(ModelMetrics.query_id == message_id, ChatSession.user_id.in_(owner_ids))
+        .with_for_update(of=ModelMetrics)
+    )
+    found = await session.scalar(query)
+    if found is None:
+        raise MessageNotFoundError
     return found
 
 

@@ -14,11 +14,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUEST_DURATION = "http_request_duration_seconds"
-_FIRST_S, _LAST_S, _RATIO = 0.0005, 30.0, 1.25
+_FIRST_S, _LAST_S, _RATIO = 0.0002, 30.0, 1.2
 
 
 def duration_buckets() -> tuple[float, ...]:
-    """Upper bounds in seconds, each 25% above the last: an interpolated percentile is within a few percent."""
+    """Upper bounds in seconds, each 20% above the last: an interpolated percentile is within a tenth."""
     steps = math.ceil(math.log(_LAST_S / _FIRST_S, _RATIO))
     return tuple(float(f"{_FIRST_S * _RATIO**step:.4g}") for step in range(steps + 1))
 

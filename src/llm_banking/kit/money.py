@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from llm_banking.kit.errors import LlmBankingError
 
 MINOR_DIGITS = {"USD": 2, "EUR": 2, "GBP": 2, "CHF": 2, "JPY": 0, "KWD": 3}
 """Digits after the decimal point, by currency (ISO 4217)."""
+_DECIMAL = re.compile(r"(-)?([0-9]{1,24})(?:\.([0-9]{1,16}))?")
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 
@@ -36,16 +37,15 @@ class Money:
         """From a decimal string such as "12.50". Raises MoneyError on excess digits or anything but a number."""
         if currency not in MINOR_DIGITS:
             raise MoneyError(f"'{currency}' is no currency this bank uses.")
-        try:
-            value = Decimal(amount)
-        except InvalidOperation:
-            raise MoneyError(f"'{amount}' is not a decimal amount. Write it like 12.50.") from None
-        if not value.is_finite():
-            raise MoneyError(f"'{amount}' is not a finite amount.")
-        scaled = value.scaleb(MINOR_DIGITS[currency])
-        if scaled != scaled.to_integral_value():
-            raise MoneyError(f"'{amount}' has more digits than {currency} has.")
-        return cls(int(scaled), currency)
+        parts = _DECIMAL.fullmatch(amount) if isinstance(amount, str) else None
+        if parts is None:
+            raise MoneyError("That is not a decimal amount. Write it like 12.50.")
+        digits = MINOR_DIGITS[currency]
+        sign, whole, fraction = parts.group(1), parts.group(2), (parts.group(3) or "").rstrip("0")
+        if len(fraction) > digits:
+            raise MoneyError(f"'{amount}' has more digits than {currency} has after the point.")
+        minor = int(whole + fraction.ljust(digits, "0"))
+        return cls(-minor if sign else minor, currency)
 
     def __add__(self, other: Money) -> Money:
         if self.currency != other.currency:
@@ -57,13 +57,14 @@ class Money:
 
     def as_decimal_string(self) -> str:
         """The form used on the wire: "-1234.50"."""
-        digits = MINOR_DIGITS[self.currency]
-        return f"{Decimal(self.amount_minor).scaleb(-digits):.{digits}f}"
+        return self._written("")
 
     def display(self) -> str:
         """The form people read: "-$1,234.50"."""
+        return self._written(_SYMBOLS.get(self.currency, f"{self.currency} "), grouping=",")
+
+    def _written(self, symbol: str, grouping: str = "") -> str:
         digits = MINOR_DIGITS[self.currency]
-        value = Decimal(abs(self.amount_minor)).scaleb(-digits)
+        whole, fraction = divmod(abs(self.amount_minor), 10**digits)
         sign = "-" if self.amount_minor < 0 else ""
-        symbol = _SYMBOLS.get(self.currency, f"{self.currency} ")
-        return f"{sign}{symbol}{value:,.{digits}f}"
+        return f"{sign}{symbol}{whole:{grouping}}" + (f".{fraction:0{digits}d}" if digits else "")

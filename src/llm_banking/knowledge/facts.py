@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, time
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from llm_banking.kit.money import Money
+from llm_banking.kit.money import Money, MoneyError
+
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
 
 
 class _Fact(BaseModel):
@@ -33,6 +35,14 @@ class MoneyFact(_Fact):
     amount: str
     currency: str
 
+    @model_validator(mode="after")
+    def _payable(self) -> Self:
+        try:
+            _ = self.money
+        except MoneyError as error:
+            raise ValueError(error.message) from None
+        return self
+
     @property
     def money(self) -> Money:
         """The exact amount."""
@@ -52,8 +62,8 @@ class PercentFact(_Fact):
     @field_validator("value")
     @classmethod
     def _finite(cls, value: str) -> str:
-        if not Decimal(value).is_finite():
-            raise ValueError("a percentage is a finite number")
+        if not _PERCENT.fullmatch(value):
+            raise ValueError("a percentage is written like 2.5")
         return value
 
     def render(self) -> str:
@@ -80,6 +90,12 @@ class RangeFact(_Fact):
     min: int = Field(ge=0)
     max: int = Field(ge=1)
     unit: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.min >= self.max:
+            raise ValueError("a range rises")
+        return self
 
     def render(self) -> str:
         """As "5 to 7 business days"."""

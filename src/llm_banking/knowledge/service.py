@@ -17,7 +17,8 @@ from llm_banking.kit.errors import ConfigurationError
 from llm_banking.knowledge.facts import Fact
 
 _NUMBER_WORDS = re.compile(
-    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|"
+    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|"
     r"eighty|ninety|hundred|thousand|million|dozen|half|couple)\b",
     re.IGNORECASE,
 )
@@ -106,7 +107,14 @@ def _checked(one: _Entry, intents: frozenset[str], rendered: dict[str, str]) -> 
     strangers = [name for name in (one.intent, *one.next_steps) if name not in intents]
     if strangers:
         raise KnowledgeInvalidError(f"{where} names unknown intents: {', '.join(strangers)}.")
-    used = tuple(dict.fromkeys(name for _, name, _, _ in string.Formatter().parse(one.text) if name))
+    named = re.search(r"\d", one.title + one.ask)
+    if named:
+        raise KnowledgeInvalidError(f"{where} states '{named.group()}' itself in its title or ask.")
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(one.text) if name is not None]
+    except ValueError as error:
+        raise KnowledgeInvalidError(f"{where}: {error}. Write a fact as {{name}}.") from None
+    used = tuple(dict.fromkeys(names))
     unknown = [name for name in used if name not in rendered]
     if unknown:
         raise KnowledgeInvalidError(f"{where} refers to unknown facts: {', '.join(unknown)}.")

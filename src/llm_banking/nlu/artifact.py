@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.nlu.taxonomy import LABELS
@@ -16,6 +16,7 @@ MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 MANIFEST_FILE = "manifest.json"
 MAX_MODEL_BYTES = 25_000_000
+_CALIBRATION = ("temperature", "answer_confidence", "in_scope_minimum")
 
 
 class ArtifactMismatchError(LlmBankingError):
@@ -63,6 +64,21 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        hashes = [manifest["sha256"][name] for name in (MODEL_FILE, TOKENIZER_FILE)]
+        numbers = [float(manifest["calibration"][name]) for name in _CALIBRATION]
+        whole = isinstance(manifest["version"], str) and isinstance(manifest["labels"], list) and hashes and numbers
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise ArtifactMismatchError(
+            f"{path} is damaged. Reinstall the package, or write the folder again with `llm-banking train nlu`."
+        )
+    return cast("dict[str, Any]", manifest)
+
+
 def open_artifact(folder: Path | None = None) -> Artifact:
     """Check a model folder against its manifest. Raises ArtifactMismatchError."""
     folder = folder or default_folder()
@@ -71,7 +87,7 @@ def open_artifact(folder: Path | None = None) -> Artifact:
         raise ArtifactMismatchError(
             f"{folder} holds no {MANIFEST_FILE}. Reinstall the package, or write a model with `llm-banking train nlu`."
         )
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    manifest = _read_manifest(manifest_path)
     for name in (MODEL_FILE, TOKENIZER_FILE):
         path = folder / name
         if not path.is_file() or sha256_of(path) != manifest["sha256"][name]:

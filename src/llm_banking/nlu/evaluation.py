@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.nlu.metrics import classification_report, softmax
-from llm_banking.nlu.reader import Reader
+from llm_banking.nlu.reader import Reader, TextInvalidError, check_text
 from llm_banking.nlu.taxonomy import LABELS, SUPPORT_INTENTS
 
 
@@ -28,17 +28,13 @@ def load_rows(path: Path) -> tuple[list[str], list[str]]:
         raise RowsInvalidError(f"{path} is not a file. Name a CSV or JSONL file with text and category columns.")
     texts: list[str] = []
     labels: list[str] = []
-    with path.open(encoding="utf-8", newline="") as stream:
-        if path.suffix == ".csv":
-            numbered = [(number, dict(row)) for number, row in enumerate(csv.DictReader(stream), start=2)]
-        else:
-            numbered = [(number, json_row(path, number, line)) for number, line in enumerate(stream, start=1)]
-    for number, row in numbered:
+    for number, row in _csv_rows(path) if path.suffix == ".csv" else json_rows(path):
         text, label = row.get("text"), row.get("category", row.get("intent"))
         if not isinstance(text, str) or not isinstance(label, str):
-            raise RowsInvalidError(f"{path}: row {number}: 'text' and 'category' (or 'intent') are needed.")
+            raise RowsInvalidError(f"{path}: line {number}: 'text' and 'category' (or 'intent') are needed.")
         if label not in LABELS:
-            raise RowsInvalidError(f"{path}: row {number}: '{label}' is no label. See `llm-banking nlu labels`.")
+            raise RowsInvalidError(f"{path}: line {number}: '{label}' is no label. See `llm-banking nlu labels`.")
+        _check_row_text(path, number, text)
         texts.append(text)
         labels.append(label)
     if not texts:
@@ -46,15 +42,40 @@ def load_rows(path: Path) -> tuple[list[str], list[str]]:
     return texts, labels
 
 
-def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
-    """One line of a JSONL file as an object. Raises RowsInvalidError naming the line."""
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a CSV file with the number of the line on which each ends."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        try:
+            for row in reader:
+                yield reader.line_num, dict(row)
+        except UnicodeDecodeError:
+            raise RowsInvalidError(f"{path} is not UTF-8. Save it as UTF-8.") from None
+        except csv.Error as error:
+            raise RowsInvalidError(f"{path}: line {reader.line_num} is not CSV: {error}.") from None
+
+
+def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects of a JSONL file with their line numbers. Raises RowsInvalidError naming the line."""
+    number = 0
+    with path.open(encoding="utf-8") as stream:
+        try:
+            for number, line in enumerate(stream, start=1):
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise RowsInvalidError(f"{path}: line {number} is not a JSON object.")
+                yield number, row
+        except UnicodeDecodeError:
+            raise RowsInvalidError(f"{path} is not UTF-8. Save it as UTF-8.") from None
+        except ValueError as error:
+            raise RowsInvalidError(f"{path}: line {number} is not JSON: {error}.") from None
+
+
+def _check_row_text(path: Path, number: int, text: str) -> None:
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise RowsInvalidError(f"{path}: line {number} is not JSON: {error}.") from None
-    if not isinstance(row, dict):
-        raise RowsInvalidError(f"{path}: line {number} is not a JSON object.")
-    return row
+        check_text(text)
+    except TextInvalidError as error:
+        raise RowsInvalidError(f"{path}: line {number}: {error.message}") from None
 
 
 def evaluate_rows(

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
-from llm_banking.nlu.evaluation import RowsInvalidError, json_row
+from llm_banking.nlu.evaluation import RowsInvalidError, json_rows
 from llm_banking.nlu.reader import Reader, TextInvalidError
 
 
@@ -19,19 +19,23 @@ def predict_file(reader: Reader, source: Path, target: Path) -> int:
     """
     if not source.is_file():
         raise RowsInvalidError(f"{source} is not a file. Name a JSONL file whose lines have a `text`.")
-    with source.open(encoding="utf-8") as stream:
-        rows = [json_row(source, number, line) for number, line in enumerate(stream, start=1)]
+    rows = [row for _, row in json_rows(source)]
     for number, row in enumerate(rows, start=1):
         if not isinstance(row.get("text"), str):
             raise RowsInvalidError(f"{source}: line {number} has no text.")
-    try:
-        readings = reader.read_many([row["text"] for row in rows])
-        unfinished = target.with_name(f"{target.name}.part")
-        with unfinished.open("w", encoding="utf-8") as stream:
-            pairs = zip(rows, readings, strict=False)
-            for row, reading in track(pairs, "reading", total=len(rows), console=Console(stderr=True)):
-                stream.write(json.dumps({**row, **reading.as_dict()}, ensure_ascii=False) + "\n")
-        unfinished.replace(target)
-    except TextInvalidError as error:
-        raise RowsInvalidError(f"{source}: {error.message}") from None
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=len(rows))
+        try:
+            readings = reader.read_many([row["text"] for row in rows], lambda done: bar.advance(task, done))
+        except TextInvalidError as error:
+            raise RowsInvalidError(f"{source}: {error.message}") from None
+    lines = [json.dumps({**row, **one.as_dict()}, ensure_ascii=False) for row, one in zip(rows, readings, strict=True)]
+    for number, line in enumerate(lines, start=1):
+        try:
+            line.encode("utf-8")
+        except UnicodeEncodeError:
+            raise RowsInvalidError(f"{source}: line {number} holds half of a surrogate pair.") from None
+    unfinished = target.with_name(f"{target.name}.part")
+    unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    unfinished.replace(target)
     return len(rows)

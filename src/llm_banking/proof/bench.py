@@ -31,7 +31,17 @@ RESULTS_FILE = "first-light.json"
 COLD_STARTS = 5
 CHAT_REQUESTS = 200
 READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 QUESTION = "why is my transfer pending?"
+CUSTOMER = "CUST001"
+CONVERSATION = (
+    "What is my account balance?",
+    "and my savings?",
+    "my card got eaten by the machine",
+    "I need help with my card",
+    "none of these",
+    "how long should I boil an egg?",
+)
 
 
 class ServerNotReadyError(LlmBankingError):
@@ -79,13 +89,23 @@ def machine() -> dict[str, Any]:
     }
 
 
-def sizes() -> dict[str, Any]:
-    """Bytes of the model file, and of a virtual environment that holds the locked runtime alone."""
+def sizes(lock: Path = Path("requirements/base.txt")) -> dict[str, Any]:
+    """Size of the model file, and of a new virtual environment that holds the locked runtime alone."""
     reader = Reader.open()
-    return {
+    found: dict[str, Any] = {
         "model_bytes": (reader.artifact.folder / MODEL_FILE).stat().st_size,
         "model_version": reader.artifact.version,
     }
+    if not lock.is_file():
+        return {**found, "left_out": f"{lock} is not here, so no runtime environment was made"}
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        install = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--requirement", str(lock)]
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603 - our own command
+        subprocess.run([f"{folder}/bin/python", *install], check=True)  # noqa: S603 - our own command
+        taken = time.perf_counter() - start
+        total = sum(path.lstat().st_blocks * 512 for path in Path(folder).rglob("*"))
+    return {**found, "runtime_environment_mib": round(total / 2**20, 1), "runtime_install_s": round(taken, 1)}
 
 
 def understanding(test: Path) -> dict[str, Any]:
@@ -135,20 +155,30 @@ def server() -> dict[str, Any]:
         with running_server(Path(home)) as first:
             pass
         with running_server(Path(home)) as second:
-            chat = [_post(second.url, "/api/v2/chat", {"message": QUESTION, "user_id": "CUST001"}) for _ in range(20)]
-            chat = [
-                _post(second.url, "/api/v2/chat", {"message": QUESTION, "user_id": "CUST001"})
-                for _ in range(CHAT_REQUESTS)
-            ]
-            health = [_post(second.url, "/health", {}) for _ in range(CHAT_REQUESTS)]
+            spoken = conversation(second.url)
+            question = {"message": QUESTION, "user_id": CUSTOMER}
+            chat = [_post(second.url, "/api/v2/chat", question)[0] for _ in range(CHAT_REQUESTS)]
+            health = [_post(second.url, "/health", {})[0] for _ in range(CHAT_REQUESTS)]
             memory = resident_mib(second.pid)
     return {
         "ready_on_fresh_data_s": first.ready_s,
         "ready_again_s": second.ready_s,
         "resident_mib_one_worker": memory,
+        "conversation": spoken,
         "chat_ms": {"requests": len(chat), "p50": _percentile(chat, 50), "p95": _percentile(chat, 95)},
         "health_ms": {"requests": len(health), "p50": _percentile(health, 50), "p95": _percentile(health, 95)},
     }
+
+
+def conversation(url: str) -> list[dict[str, Any]]:
+    """What a demo customer says and what comes back, in one conversation."""
+    body: dict[str, Any] = {"user_id": CUSTOMER}
+    spoken = []
+    for text in CONVERSATION:
+        data = _post(url, "/api/v2/chat", {**body, "message": text})[1]["data"]
+        body["session_id"] = data["session_id"]
+        spoken.append({"says": text, **{key: data[key] for key in ("response", "intent", "confidence")}})
+    return spoken
 
 
 class RunningServer:
@@ -180,7 +210,7 @@ def running_server(home: Path, *options: str, port: int = 8765) -> Iterator[Runn
         yield RunningServer(url, process.pid, time.perf_counter() - start)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(STOP_TIMEOUT_S)
         log.unlink(missing_ok=True)
 
 
@@ -192,15 +222,15 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def _post(url: str, path: str, body: dict[str, Any]) -> float:
-    """Milliseconds of one request."""
+def _post(url: str, path: str, body: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+    """Milliseconds of one request, and its answer."""
     request = urllib.request.Request(  # noqa: S310 - loopback
         url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     start = time.perf_counter()
     with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback
-        response.read()
-    return (time.perf_counter() - start) * 1000
+        answer = response.read()
+    return (time.perf_counter() - start) * 1000, json.loads(answer)
 
 
 def _percentile(values: list[float], share: float) -> float:

@@ -113,9 +113,17 @@ def read_banking77(path: Path) -> list[Example]:
 
 def _read_clinc(path: Path) -> Iterator[tuple[str, str, str]]:
     with gzip.open(path, "rt", encoding="utf-8") as stream:
-        for line in stream:
-            row = json.loads(line)
-            yield row["text"], row["intent"], row["domain"]
+        for number, line in enumerate(stream, start=1):
+            try:
+                row = json.loads(line)
+                text, intent, domain = (row[name] for name in ("text", "intent", "domain"))
+            except (ValueError, KeyError, TypeError):
+                text = intent = domain = None
+            if not (isinstance(text, str) and isinstance(intent, str) and isinstance(domain, str)):
+                raise DataInvalidError(
+                    f"{path}: line {number}: a JSON object with text, intent and domain is needed; get the file again."
+                )
+            yield text, intent, domain
 
 
 def read_own_examples() -> dict[str, list[str]]:

@@ -86,11 +86,14 @@ def _check(model: IntentEncoder, path: Path, sample_ids: list[list[int]]) -> Non
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     ids, mask = collate(sample_ids)
     with torch.inference_mode():
-        wanted, _ = model.eval()(ids, mask)
-    got = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
-    difference = float(np.abs(got - wanted.numpy()).max())
-    if difference > MAX_FP32_DIFFERENCE * max(1.0, float(wanted.abs().max())):
-        raise ExportMismatchError(
-            f"The ONNX graph differs from the trained module by {difference:.2g} in a logit; "
-            "the export is not usable. Check the exporter's version against requirements/train.txt."
-        )
+        wanted = model.eval()(ids, mask)
+    names = ["logits", "embedding"]
+    got = session.run(names, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    for name, ours, theirs in zip(names, wanted, got, strict=True):
+        difference = float(np.abs(theirs - ours.numpy()).max())
+        allowed = MAX_FP32_DIFFERENCE * max(1.0, float(ours.abs().max()))
+        if not difference <= allowed:
+            raise ExportMismatchError(
+                f"The ONNX graph differs from the trained module by {difference:.2g} in its {name}; "
+                "the export is not usable. Check the exporter's version against requirements/train.txt."
+            )

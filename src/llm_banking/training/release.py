@@ -161,7 +161,8 @@ def answer_threshold(confidence: Floats, right: np.ndarray[Any, np.dtype[np.bool
     """Lowest confidence at which ANSWERED_ACCURACY of the rows at or above it are right; 1.0 if none is."""
     order = np.argsort(-confidence)
     running = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(running >= ANSWERED_ACCURACY)
+    ends_a_tie = np.append(np.diff(confidence[order]) != 0, True)
+    good = np.flatnonzero((running >= ANSWERED_ACCURACY) & ends_a_tie)
     return float(confidence[order][good[-1]]) if len(good) else 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from llm_banking.kit.clock import utc_now
 routes = router("/api/v1", "legacy")
 
 SUCCESSOR = "/api/v2/chat"
+DEPRECATED_SINCE = datetime(2026, 11, 1, tzinfo=UTC)
+"""Sent as RFC 9745 has it, in Unix seconds."""
 
 
 class HistoryItem(Model):
@@ -78,7 +81,7 @@ async def legacy_chat(
         async with services.database.transaction() as session:
             kind = await banking.account_kind(session, owner_of(caller, body.customer_id), body.account_id)
     turn = await run_turn(services, caller, body.message, body.customer_id, body.session_id, kind)
-    response.headers["Deprecation"] = "@1793491200"
+    response.headers["Deprecation"] = f"@{int(DEPRECATED_SINCE.timestamp())}"
     response.headers["Link"] = f'<{SUCCESSOR}>; rel="successor-version"'
     return LegacyResponse(
         message=turn.reply.text,

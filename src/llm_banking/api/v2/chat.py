@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from fastapi import Request
+from pydantic import StrictBool
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, elapsed_ms, policy, router
 from llm_banking.api.envelope import Envelope, Model, metadata_of
@@ -22,7 +23,7 @@ class ChatContext(Model):
     """Hints about where the customer is. They narrow an answer and never widen what the caller may see."""
 
     account_type: AccountKind | None = None
-    is_premium: bool | None = None
+    is_premium: StrictBool | None = None
     channel: Literal["web", "mobile", "call_centre", "third_party"] | None = None
     language: ShortText | None = None
 

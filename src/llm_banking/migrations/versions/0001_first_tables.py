@@ -15,6 +15,11 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    _identity_and_banking()
+    _dialogue()
+
+
+def _identity_and_banking() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -46,6 +51,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
     )
     op.create_index(op.f("ix_accounts_user_id"), "accounts", ["user_id"], unique=False)
+    op.create_table(
+        "transactions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount_minor <> 0", name=op.f("ck_transactions_amount_minor")),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_transactions_account_id_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transactions")),
+    )
+    op.create_index("ix_transactions_account_booked", "transactions", ["account_id", "booked_at"], unique=False)
+
+
+def _dialogue() -> None:
     op.create_table(
         "chat_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -85,18 +105,6 @@ def upgrade() -> None:
         "ix_chat_messages_session_created", "chat_messages", ["session_id", "created_at", "id"], unique=False
     )
     op.create_table(
-        "transactions",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("amount_minor <> 0", name=op.f("ck_transactions_amount_minor")),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_transactions_account_id_accounts")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_transactions")),
-    )
-    op.create_index("ix_transactions_account_booked", "transactions", ["account_id", "booked_at"], unique=False)
-    op.create_table(
         "model_metrics",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("query_id", sa.Uuid(), nullable=False),
@@ -107,6 +115,7 @@ def upgrade() -> None:
         sa.Column("latency_ms", sa.Float(), nullable=False),
         sa.Column("cached", sa.Boolean(), nullable=False),
         sa.Column("user_feedback", sa.SmallInteger(), nullable=True),
+        sa.Column("user_comment", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("user_feedback IN (-1, 1)", name=op.f("ck_model_metrics_user_feedback")),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,32 @@
+"""Readings made by hand: these tests are about what follows from a reading, not about the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from llm_banking.nlu.reader import EMBEDDING_SIZE, Candidate, Reading
+
+MakeReading = Callable[..., Reading]
+
+
+@pytest.fixture
+def reading() -> MakeReading:
+    """Make a reading of a text from its likeliest intents with their confidences."""
+
+    def _make(text: str, *likeliest: tuple[str, float], in_scope_score: float = 0.99, in_scope: bool = True) -> Reading:
+        candidates = tuple(Candidate(intent, confidence) for intent, confidence in likeliest)
+        return Reading(
+            text=text,
+            intent=candidates[0].intent,
+            confidence=candidates[0].confidence,
+            in_scope=in_scope,
+            in_scope_score=in_scope_score,
+            alternatives=candidates,
+            model_version="by hand",
+            embedding=np.zeros(EMBEDDING_SIZE, dtype=np.float32),
+        )
+
+    return _make

@@ -1,0 +1,116 @@
+"""The whole of `train nlu` once, at a size that only proves the pipeline."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llm_banking.nlu.artifact import MANIFEST_FILE, MAX_MODEL_BYTES, MODEL_FILE, TOKENIZER_FILE, sha256_of
+from llm_banking.nlu.reader import EMBEDDING_SIZE, Reader
+from llm_banking.nlu.taxonomy import BY_NAME, LABELS
+from llm_banking.training.datasets import Corpus, load_corpus
+from llm_banking.training.encoder import packaged_encoder_dir
+from llm_banking.training.nlu import Recipe
+from llm_banking.training.release import train_release
+from tests.training.conftest import BANKING77, write_banking77
+
+pytestmark = pytest.mark.slow
+
+RECIPE = Recipe(teachers=1, epochs=1, threads=1)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What one run of the pipeline left behind."""
+
+    folder: Path
+    corpus: Corpus
+    manifest: dict[str, Any]
+    steps: list[tuple[str, int, int]]
+
+
+@pytest.fixture(scope="module")
+def release(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    folder = tmp_path_factory.mktemp("release") / "model"
+    test = tmp_path_factory.mktemp("official") / "test.csv"
+    write_banking77(test, [(f"please: {texts[0]}", label) for label, texts in BANKING77.items()])
+    corpus = load_corpus(tiny_data, rows_per_label=4)
+    steps: list[tuple[str, int, int]] = []
+    manifest = train_release(corpus, packaged_encoder_dir(), folder, RECIPE, lambda *step: steps.append(step), test)
+    return Release(folder, corpus, manifest, steps)
+
+
+def test_the_folder_serves(release: Release) -> None:
+    reader = Reader.open(release.folder)
+    found = reader.read("where is my card")
+    assert found.intent in BY_NAME
+    assert found.model_version == release.manifest["version"]
+    assert found.embedding.shape == (EMBEDDING_SIZE,)
+    assert float(np.linalg.norm(found.embedding)) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_manifest_describes_the_files_beside_it(release: Release) -> None:
+    manifest = json.loads((release.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    assert manifest == release.manifest
+    assert manifest["sha256"] == {name: sha256_of(release.folder / name) for name in (MODEL_FILE, TOKENIZER_FILE)}
+    assert manifest["labels"] == list(LABELS)
+    assert manifest["recipe"] == RECIPE.as_dict()
+    assert manifest["data_sha256"] == release.corpus.sha256
+    assert manifest["rows"] == {"train": len(release.corpus.train), "calibration": len(release.corpus.calibration)}
+    assert {one["name"] for one in manifest["sources"]} >= {"Banking77", "CLINC150"}
+
+
+def test_the_model_is_small_enough_to_ship(release: Release) -> None:
+    size = (release.folder / MODEL_FILE).stat().st_size
+    assert size == release.manifest["bytes"] <= MAX_MODEL_BYTES == 25_000_000
+
+
+def test_the_calibration_is_usable_and_drawn_from_the_held_out_rows(release: Release) -> None:
+    calibration = release.manifest["calibration"]
+    assert 0 < calibration["temperature"] < math.inf
+    assert 0 < calibration["answer_confidence"] <= 1
+    assert 0 < calibration["in_scope_minimum"] < 1
+    held = release.manifest["metrics"]["held_out"]
+    assert held["rows"] == sum(row.label in BY_NAME for row in release.corpus.calibration)
+    assert sum(one["rows"] for one in held["by_source"].values()) == held["rows"]
+    unseen = release.manifest["metrics"]["out_of_scope_unseen_domains"]
+    assert unseen["rows"] == len(release.corpus.unseen_out_of_scope)
+
+
+def test_it_learnt_something(release: Release) -> None:
+    """The rows it was taught are told apart far better than by chance (one in 124)."""
+    rows = [row for row in release.corpus.train if row.label in BY_NAME]
+    readings = Reader.open(release.folder).read_many([row.text for row in rows])
+    right = [one.intent == row.label for one, row in zip(readings, rows, strict=True)]
+    assert np.mean(right) > 0.5
+
+
+def test_the_test_file_is_scored_both_ways_and_logged_with_its_hash(release: Release) -> None:
+    log = release.manifest["banking77_test"]
+    assert len(log["sha256"]) == 64
+    for name in ("restricted_to_77", "all_labels"):
+        assert log[name]["rows"] == len(BANKING77)
+        assert log[name]["accuracy_low"] <= log[name]["accuracy"] <= log[name]["accuracy_high"]
+    assert log["restricted_to_77"]["accuracy"] >= log["all_labels"]["accuracy"]
+
+
+def test_the_report_says_what_the_manifest_says(release: Release) -> None:
+    report = (release.folder / "report.md").read_text(encoding="utf-8")
+    manifest = release.manifest
+    assert report.startswith(f"# {manifest['version']}\n")
+    for source, row in manifest["metrics"]["held_out"]["by_source"].items():
+        assert f"| held-out accuracy, {source} | {row['rows']} | {row['accuracy']:.4f} |" in report
+    assert f"{manifest['metrics']['out_of_scope_unseen_domains']['auroc']:.4f}" in report
+    assert f"macro-F1 | {len(BANKING77)} | {manifest['banking77_test']['all_labels']['macro_f1']:.4f} |" in report
+
+
+def test_progress_ends_where_it_said_it_would(release: Release) -> None:
+    last = {name: (done, total) for name, done, total in release.steps}
+    assert list(last) == ["linear probe", "teacher 1", "student"]
+    assert all(done == total > 0 for done, total in last.values())

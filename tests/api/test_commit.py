@@ -14,7 +14,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from llm_banking.dialogue.models import ChatMessage, ChatSession
-from llm_banking.kit.database import Database
+from llm_banking.identity.demo import GUEST_ID
+from llm_banking.kit.database import Database, DatabaseFaultError
+from llm_banking.settings import Settings
 
 
 async def test_a_commit_that_fails_is_no_success_and_stores_nothing(client: AsyncClient, database: Database) -> None:
@@ -79,3 +81,34 @@ async def test_an_exhausted_pool_is_a_bounded_503(app: FastAPI, client: AsyncCli
         response = await client.post("/api/v2/chat", json={"message": "hello"})
         assert (response.status_code, response.json()["error"]["code"]) == (503, "DATABASE_UNAVAILABLE")
     assert (await client.post("/api/v2/chat", json={"message": "hello"})).status_code == 200
+
+
+async def store_a_robot(database: Database, words: str) -> None:
+    """A statement that the database must refuse."""
+    async with database.transaction() as session:
+        chat = ChatSession(user_id=GUEST_ID, title="a title", tracker={})
+        session.add(chat)
+        await session.flush()
+        session.add(ChatMessage(session_id=chat.id, role="robot", content=words))
+        await session.flush()
+
+
+async def test_a_refused_statement_is_logged_without_the_customers_words(
+    client: AsyncClient, database: Database, settings: Settings
+) -> None:
+    secret = "quagga-9912"
+    with pytest.raises(DatabaseFaultError, match="SQLSTATE 23514, constraint ck_chat_messages_role"):
+        await store_a_robot(database, secret)
+
+    async def refuse(*_: object, **__: object) -> None:
+        await store_a_robot(database, secret)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("llm_banking.api.v2.chat.handle_turn", refuse)
+        response = await client.post("/api/v2/chat", json={"message": f"my word is {secret}"})
+    assert response.status_code == 500
+    assert secret not in response.text
+    log = (settings.home / "logs" / "app.log").read_text()
+    assert response.headers["X-Request-ID"] in log
+    assert "SQLSTATE 23514" in log
+    assert secret not in log

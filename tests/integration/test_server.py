@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llm_banking.kit.embedded import postgres_at
 from llm_banking.proof.bench import running_server
+from tests.conftest import ServiceUrls
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +121,7 @@ def test_an_interrupt_stops_everything_that_was_started(home: Path, port: int) -
         assert eventually(lambda: not processes_of(home) and process.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_given_urls_are_used_and_nothing_else_is_started(home: Path, port: int, service_urls) -> None:
+def test_given_urls_are_used_and_nothing_else_is_started(home: Path, port: int, service_urls: ServiceUrls) -> None:
     command = [*SERVE, "--port", str(port)]
     process = subprocess.Popen(
         command,
@@ -214,6 +215,14 @@ def test_unsafe_configurations_do_not_start(home: Path, port: int) -> None:
     assert "hunter2" not in refused(home, port, DATABASE_URL="mysql://user:hunter2@db/bank")
     assert "DATABASE_MAX_POOL_SIZE" in refused(home, port, DATABASE_MAX_POOL_SIZE="many")
     assert not (home / "postgres").exists()
+
+
+def test_a_database_that_cannot_be_used_at_start_is_named(home: Path, port: int, service_urls: ServiceUrls) -> None:
+    nobody = refused(home, port, DATABASE_URL="postgresql://user:hunter2@127.0.0.1:1/bank")
+    assert "DATABASE_URL cannot be used" in nobody
+    assert "hunter2" not in nobody
+    absent = refused(home, port, DATABASE_URL=service_urls.database.replace("/llm_banking?", "/absent?"))
+    assert 'database "absent" does not exist' in absent
 
 
 def test_the_log_file_holds_one_json_line_per_request_with_its_id(home: Path, port: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,7 @@ from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.dialogue.replies import AccountFacts, Reply, compose
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.kit.clock import utc_now
+from llm_banking.kit.ids import uuid7
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reading
 
@@ -57,61 +59,69 @@ async def handle_turn(
     A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
     narrows an account answer where the text names no account. Raises SessionNotFoundError.
     """
-    started = time.perf_counter()
+    started, asked_at = time.perf_counter(), utc_now()
     if session_id is None:
-        chat = await _start(session, owner_id, reading.text)
+        chat = ChatSession(id=uuid7(), user_id=owner_id, title=_title(reading.text), tracker={}, message_count=0)
     else:
         chat = await repository.get_session(session, session_id, visible_owner_ids, for_update=True)
     tracker = Tracker.model_validate(chat.tracker)
     command = propose(reading, tracker, answer_confidence)
     facts = await _facts(session, chat.user_id, command, account_kind)
     reply = compose(command, tracker, knowledge, facts)
+    latency_ms = read_ms + (time.perf_counter() - started) * 1000
+    message_id = await _store(session, chat, reading, reply, asked_at, latency_ms)
+    return Turn(chat.id, message_id, reply, reading.model_version)
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
+
+
+async def _store(
+    session: AsyncSession, chat: ChatSession, reading: Reading, reply: Reply, asked_at: datetime, latency_ms: float
+) -> UUID:
+    """Write the turn's rows, each after the one it refers to; returns the reply's id."""
+    message_id = uuid7()
+    answered_at = max(utc_now(), asked_at + timedelta(microseconds=1))
     asked = ChatMessage(
+        id=uuid7(),
         session_id=chat.id,
         role="user",
         content=reading.text,
         intent=reading.intent,
         confidence=reading.confidence,
+        suggested_next_steps=[],
         embedding=reading.embedding,
-        created_at=utc_now(),
+        created_at=asked_at,
     )
-    session.add(asked)
-    await session.flush()
     answered = ChatMessage(
+        id=message_id,
         session_id=chat.id,
         role="assistant",
         content=reply.text,
         intent=reply.intent,
         confidence=reply.confidence,
         suggested_next_steps=list(reply.next_steps),
-        created_at=utc_now(),
+        created_at=answered_at,
     )
-    session.add(answered)
-    await session.flush()
+    metrics = ModelMetrics(
+        query_id=message_id,
+        model_version=reading.model_version,
+        intent=reply.intent,
+        confidence=reply.confidence,
+        latency_ms=latency_ms,
+    )
     chat.tracker = reply.tracker.model_dump(mode="json")
     chat.message_count += 2
-    chat.last_message_at = answered.created_at
-    session.add(
-        ModelMetrics(
-            query_id=answered.id,
-            model_version=reading.model_version,
-            intent=reply.intent,
-            confidence=reply.confidence,
-            latency_ms=read_ms + (time.perf_counter() - started) * 1000,
-        )
-    )
-    await session.flush()
-    return Turn(chat.id, answered.id, reply, reading.model_version)
-
-
-async def _start(session: AsyncSession, owner_id: UUID, text: str) -> ChatSession:
-    title = " ".join(text.split())
-    if len(title) > TITLE_CHARS:
-        title = title[: TITLE_CHARS - 1] + "…"
-    chat = ChatSession(user_id=owner_id, title=title, tracker={}, message_count=0)
+    chat.last_message_at = answered_at
     session.add(chat)
     await session.flush()
-    return chat
+    session.add_all([asked, answered])
+    await session.flush()
+    session.add(metrics)
+    await session.flush()
+    return message_id
 
 
 async def _facts(

@@ -36,6 +36,13 @@ class DatabaseUnavailableError(LlmBankingError):
         super().__init__("The database cannot be reached. The request changed nothing; try again in a moment.")
 
 
+class DatabaseFaultError(LlmBankingError):
+    """A statement was refused. Names the SQLSTATE and the constraint, never the values, which are customers' own."""
+
+    def __init__(self, sqlstate: str, constraint: str | None) -> None:
+        super().__init__(f"PostgreSQL refused a statement: SQLSTATE {sqlstate}, constraint {constraint}.")
+
+
 class Base(DeclarativeBase):
     """Declarative base whose constraint names are stable, so that migrations can refer to them."""
 
@@ -73,6 +80,13 @@ def is_connection_loss(error: BaseException) -> bool:
     )
 
 
+def _fault(error: DBAPIError) -> DatabaseFaultError:
+    refused = getattr(error.orig, "__cause__", None)
+    return DatabaseFaultError(
+        getattr(refused, "sqlstate", None) or "unknown", getattr(refused, "constraint_name", None)
+    )
+
+
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
@@ -83,6 +97,7 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
                 "server_settings": {
@@ -99,7 +114,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        Raises DatabaseUnavailableError when the database is away, whether on entry, inside or at the commit.
+        Raises DatabaseUnavailableError when the database is away, whether on entry, inside or at the commit, and
+        DatabaseFaultError when it refuses a statement.
         """
         try:
             async with self._sessions.begin() as session:
@@ -109,6 +125,8 @@ class Database:
         except Exception as error:
             if is_connection_loss(error):
                 raise DatabaseUnavailableError from error
+            if isinstance(error, DBAPIError):
+                raise _fault(error).with_traceback(error.__traceback__) from None
             raise
 
     async def ping(self) -> bool:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from llm_banking.identity.demo import CUSTOMERS, DEMO_PRINCIPAL, GUEST_ID, customer_number_of, demo_id, owner_of
+from llm_banking.identity.demo import CUSTOMERS, DEMO_PRINCIPAL, GUEST_ID, demo_id, owner_of
 from llm_banking.identity.errors import ForbiddenError
 from llm_banking.identity.principal import Permission, Principal
 
@@ -54,9 +54,3 @@ def test_the_demo_principal_sees_the_demo_users_and_may_only_chat() -> None:
     assert DEMO_PRINCIPAL.visible_user_ids == {GUEST_ID, *(one.user_id for one in CUSTOMERS)}
     assert DEMO_PRINCIPAL.permissions == {Permission.CHAT_READ, Permission.CHAT_WRITE}
     assert DEMO_PRINCIPAL.is_demo
-
-
-def test_an_id_leads_back_to_its_customer_number_and_nobody_elses() -> None:
-    assert [customer_number_of(one.user_id) for one in CUSTOMERS] == NUMBERS
-    assert customer_number_of(GUEST_ID) is None
-    assert customer_number_of(ANA) is None

@@ -68,7 +68,7 @@ CLINC: list[tuple[str, str, str]] = [
     ("still no card in the MAILBOX!", "report_lost_card", "credit_cards"),
     ("my card was taken from my bag", "report_lost_card", "credit_cards"),
     ("my card fell into the river", "report_lost_card", "credit_cards"),
-    *((f"set up my wages for account number {n}", "direct_deposit", "banking") for n in range(3)),
+    *((f"set up my wages for account number {n}", "direct_deposit", "work") for n in range(3)),
     *((f"{n} dollars in my money abroad", "exchange_rate", "travel") for n in range(3)),
     *((f"please say that again {n}", "repeat", "small_talk") for n in range(3)),
     *((f"is a cake with {n} eggs any good", "recipe", "kitchen_and_dining") for n in range(12)),
@@ -76,7 +76,7 @@ CLINC: list[tuple[str, str, str]] = [
     *((f"find {n} seats on a plane to Rome", "book_flight", "travel") for n in range(8)),
     *((f"how deep is ocean number {n}", "oos", "oos") for n in range(8)),
 ]
-"""Mapped classes, three never rejected, two ordinary strange domains, and the two that stay unseen."""
+"""Mapped classes, two never rejected, two ordinary strange domains, and the two that stay unseen."""
 
 
 def write_banking77(path: Path, rows: list[tuple[str, str]]) -> None:

@@ -92,20 +92,20 @@ def test_a_broken_clinc_row_is_named_by_its_line(tmp_path: Path, line: str) -> N
 
 
 def test_clinc_classes_become_our_intents(corpus: Corpus) -> None:
-    labels = {row.text: row.label for row in everything(corpus) if row.source == "clinc150"}
-    expected = {text: CLINC_TO_INTENT[intent] for text, intent, _ in CLINC if intent in CLINC_TO_INTENT}
-    del expected["still no card in the MAILBOX!"]
+    labels = {canonical(row.text): row.label for row in everything(corpus) if row.source == "clinc150"}
+    expected = {canonical(text): CLINC_TO_INTENT[intent] for text, intent, _ in CLINC if intent in CLINC_TO_INTENT}
+    del expected["still no card in the mailbox"]
     assert labels == expected
 
 
 def test_classes_close_to_ours_are_neither_taught_nor_rejected(corpus: Corpus) -> None:
     near = {text for text, intent, _ in CLINC if intent in CLINC_NEVER_REJECTED}
-    assert len(near) == 9
-    assert near.isdisjoint(row.text for row in (*everything(corpus), *corpus.unseen_out_of_scope))
+    assert len(near) == 6
+    assert near.isdisjoint(row.text.rstrip("?.") for row in (*everything(corpus), *corpus.unseen_out_of_scope))
 
 
 def test_other_domains_are_taught_as_not_ours_and_two_stay_unseen(corpus: Corpus) -> None:
-    taught = {row.text for row in everything(corpus) if row.label == OUT_OF_SCOPE and row.source != "own"}
+    taught = {row.text.rstrip("?.") for row in everything(corpus) if row.label == OUT_OF_SCOPE and row.source != "own"}
     unseen = {row.text for row in corpus.unseen_out_of_scope}
     assert taught == {text for text, _, domain in CLINC if domain in {"kitchen_and_dining", "auto_and_commute"}}
     assert unseen == {text for text, intent, _ in CLINC if intent in {"book_flight", "oos"}}
@@ -189,9 +189,19 @@ def test_our_own_examples_are_of_known_labels_and_none_is_empty() -> None:
         assert all(isinstance(text, str) and canonical(text) for text in texts), label
 
 
-def test_our_own_examples_hold_no_text_twice_not_even_under_another_label() -> None:
-    where: dict[str, list[str]] = defaultdict(list)
+def test_our_own_examples_hold_no_text_under_two_labels() -> None:
+    where: dict[str, set[str]] = defaultdict(set)
     for label, texts in read_own_examples().items():
         for text in texts:
-            where[canonical(text)].append(label)
+            where[canonical(text)].add(label)
     assert {text: labels for text, labels in where.items() if len(labels) > 1} == {}
+
+
+def test_half_of_the_unpunctuated_rows_are_given_an_end_and_banking77_is_left_alone(corpus: Corpus) -> None:
+    """Otherwise the typist would give the layer away."""
+    clinc = [row.text for row in everything(corpus) if row.source.startswith("clinc150")]
+    ended = [text for text in clinc if text[-1] in "?."]
+    assert 0.3 < len(ended) / len(clinc) < 0.7
+    assert all(text.endswith("?") for text in ended if text.startswith(("how ", "is ", "what ", "does ")))
+    originals = {text for texts in BANKING77.values() for text in texts}
+    assert {row.text for row in everything(corpus) if row.source == "banking77"} <= originals | {"Rate for POUNDS?"}

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_banking.nlu.metrics import expected_calibration_error, softmax
-from llm_banking.training.nlu import Recipe
-from llm_banking.training.release import ANSWERED_ACCURACY, answer_threshold, fit_temperature, quick
+from llm_banking.training.release import ANSWERED_ACCURACY, answer_threshold, fit_temperature
 
 ROWS = st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.booleans()), min_size=1, max_size=80)
 """(confidence, right); few distinct confidences, so that ties abound."""
@@ -55,7 +54,3 @@ def test_a_wrong_row_low_down_raises_the_threshold_above_it() -> None:
     threshold = answer_threshold(confidence, right)
     assert right[confidence >= threshold].mean() >= ANSWERED_ACCURACY
     assert right[confidence >= threshold - 0.01].mean() < ANSWERED_ACCURACY
-
-
-def test_a_quick_recipe_changes_only_the_size() -> None:
-    assert quick(Recipe(seed=5, teachers=3, epochs=9)) == Recipe(seed=5, teachers=1, epochs=1)

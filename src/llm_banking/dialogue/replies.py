@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_banking.banking.service import AccountBalance, AccountKind, BookedTransaction
-from llm_banking.dialogue.commands import Answer, AskAgain, Clarify, Command, OutOfScope
+from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, AskAgain, Clarify, Command, OutOfScope
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.kit.money import Money
 from llm_banking.knowledge.service import Entry, Knowledge
 from llm_banking.nlu.taxonomy import OUT_OF_SCOPE
 
+LEADING_CONFIDENCE = 0.5
+"""From here on the first option is likelier than all others together: its answer comes with the question."""
 _OUT_OF_SCOPE_STEPS = ("help", "speak_to_agent", "check_balance")
 
 
@@ -132,13 +134,18 @@ def _clarify(options: Sequence[str], confidence: float, tracker: Tracker, knowle
         if len(titles) == 1
         else f"Which do you mean: {', '.join(titles[:-1])} or {titles[-1]}?"
     )
+    text = f"I want to be sure I understand you. {asked}"
+    citations: tuple[Citation, ...] = ()
+    if confidence >= LEADING_CONFIDENCE and len(options) > 1 and options[0] not in ACCOUNT_INTENTS:
+        leading = knowledge.entry(options[0])
+        text, citations = f"{text}\n\nIf it is the first: {leading.text}", _cite(leading)
     return Reply(
-        text=f"I want to be sure I understand you. {asked}",
+        text=text,
         intent=options[0],
         confidence=confidence,
         in_scope=True,
         next_steps=_steps(options, knowledge),
-        citations=(),
+        citations=citations,
         tracker=Tracker(last_intent=tracker.last_intent, offered=tuple(options)),
     )
 

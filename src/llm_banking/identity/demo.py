@@ -65,11 +65,6 @@ def owner_of(principal: Principal, named: str | None) -> UUID:
     )
 
 
-def customer_number_of(user_id: UUID) -> str | None:
-    """The customer number of a seeded customer, None for anyone else."""
-    return next((one.customer_number for one in CUSTOMERS if one.user_id == user_id), None)
-
-
 async def seed_users(session: AsyncSession) -> None:
     """Write the demo users; rows that are there stay as they are."""
     people: list[tuple[UUID, str | None, str, str]] = [(GUEST_ID, None, "Guest", "guest")]

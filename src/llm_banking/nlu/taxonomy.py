@@ -1,4 +1,4 @@
-"""The closed set of intents: 77 support intents, 46 operational ones, seven categories.
+"""The closed set of intents: 77 support intents, 47 operational ones, seven categories.
 
 The support layer is Banking77 (Casanueva et al. 2020) to the letter, odd spellings included, so that
 published scores compare. The operational layer holds what a customer asks a bank to *do* or to *look up*.
@@ -144,6 +144,7 @@ _OPERATIONAL: dict[Category, tuple[str, ...]] = {
         "open_account",
         "order_checks",
         "routing_number",
+        "set_up_direct_deposit",
         "spending_summary",
         "transaction_history",
     ),
@@ -218,6 +219,7 @@ CLINC_TO_INTENT: dict[str, str] = {
     "credit_limit_change": "change_credit_limit",
     "credit_score": "credit_score",
     "damaged_card": "replace_damaged_card",
+    "direct_deposit": "set_up_direct_deposit",
     "expiration_date": "card_expiration_date",
     "freeze_account": "freeze_account",
     "improve_credit_score": "improve_credit_score",

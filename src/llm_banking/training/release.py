@@ -8,7 +8,6 @@ import resource
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -207,8 +206,3 @@ def _report(manifest: dict[str, Any]) -> str:
             lines.append(f"| {title}: macro-F1 | {row['rows']} | {row['macro_f1']:.4f} |")
             lines.append(f"| {title}: ECE | {row['rows']} | {row['ece']:.4f} |")
     return "\n".join(lines) + "\n"
-
-
-def quick(recipe: Recipe) -> Recipe:
-    """The same steps at a size that only proves the pipeline."""
-    return replace(recipe, epochs=1, teachers=1)

@@ -18,19 +18,22 @@ install: $(VENV)/.base
 $(VENV)/.base: requirements/base.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON=python3.12, say." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/base.txt
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Installing the locked runtime into $(VENV): about 150 MB to download the first time."
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/base.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The training stack comes first, alone: its torch is the one that the tests must see.
 $(VENV)/.dev: $(VENV)/.base requirements/dev.txt requirements/train.txt
-	$(PIP) install --quiet --requirement requirements/train.txt
-	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	@echo "Installing what tests and training need into $(VENV): torch among it, several hundred MB."
+	@$(PIP) install --quiet --requirement requirements/train.txt
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
 web: $(STATIC)
 
 $(STATIC): $(VENV)/.base $(WEB_SOURCES)
+	@echo "Building the web page."
 	@scripts/with-node $(BIN)/python $(NODE_DIR) npm --prefix web ci --no-fund --no-audit --loglevel=error
 	@scripts/with-node $(BIN)/python $(NODE_DIR) npm --prefix web run --silent build
 

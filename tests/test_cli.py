@@ -1,0 +1,121 @@
+"""The command line: each command in this process, its output, and its one-line errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from llm_banking import cli
+from llm_banking.nlu.taxonomy import INTENTS
+from tests.conftest import ServiceUrls
+
+RUNNER = CliRunner()
+
+
+def run(*arguments: str) -> str:
+    """Standard output of a command that must succeed."""
+    result = RUNNER.invoke(cli.app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on standard error of a command that must fail."""
+    monkeypatch.setattr("sys.argv", ["llm-banking", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_ask_answers_and_names_next_steps() -> None:
+    text = run("ask", "why is my transfer pending?")
+    assert "pending transfer" in text
+    assert "  > " in text
+    document = json.loads(run("ask", "why is my transfer pending?", "--json"))
+    assert document["intent"] == "pending_transfer"
+    assert document["citations"][0]["id"] == "pending_transfer"
+    assert "tracker" not in document
+
+
+def test_read_prints_the_documented_object() -> None:
+    document = json.loads(run("nlu", "read", "my card got eaten by the machine", "--json"))
+    assert document["intent"] == "card_swallowed"
+    assert document["in_scope"] is True
+    assert run("nlu", "read", "my card got eaten by the machine").startswith("card_swallowed")
+
+
+def test_labels_lists_every_intent() -> None:
+    assert len(run("nlu", "labels").splitlines()) == len(INTENTS)
+    assert len(json.loads(run("nlu", "labels", "--json"))) == len(INTENTS)
+
+
+def test_predict_and_evaluate_agree_on_a_file(tmp_path: Path) -> None:
+    rows = [
+        ("What is my account balance?", "check_balance"),
+        ("hello", "greeting"),
+        ("my card was stolen", "card_arrival"),
+    ]
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("".join(json.dumps({"text": text, "intent": label, "n": 1}) + "\n" for text, label in rows))
+    run("nlu", "predict", str(source), str(target))
+    read = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [one["n"] for one in read] == [1, 1, 1]
+    assert [one["intent"] for one in read] == ["check_balance", "greeting", "lost_or_stolen_card"]
+    report = json.loads(run("nlu", "evaluate", str(source), "--json"))
+    assert report["accuracy"] == pytest.approx(2 / 3)
+    assert report["rows"] == 3
+    assert "accuracy" in run("nlu", "evaluate", str(source))
+
+
+def test_the_schema_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_BANKING_HOME", str(tmp_path))
+    run("openapi", str(tmp_path / "openapi.json"))
+    assert "/api/v2/chat" in json.loads((tmp_path / "openapi.json").read_text())["paths"]
+
+
+def test_migrate_and_seed_can_be_repeated(service_urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", service_urls.database)
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    assert "up to date" in run("migrate")
+    run("seed-demo")
+    assert run("seed-demo").strip() == "Demo customers given accounts: 0."
+
+
+def test_evidence_is_written_from_the_figures(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    readme = tmp_path / "README.md"
+    readme.write_text((root / "README.md").read_text())
+    run("evidence", "--results", str(root / "results"), "--readme", str(readme))
+    assert readme.read_text() == (root / "README.md").read_text()
+
+
+def test_each_misuse_is_one_line_that_names_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATABASE_URL", "REDIS_URL", "ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LLM_BANKING_DATA_DIR", str(tmp_path / "nowhere"))
+    for arguments, says in (
+        (("ask", " "), "at least one visible character"),
+        (("nlu", "read", "half \ud83d"), "valid Unicode"),
+        (("nlu", "read", "hello", "--model", "nowhere"), "llm-banking train nlu"),
+        (("nlu", "predict", "nowhere.jsonl", "out.jsonl"), "Name a JSONL file"),
+        (("nlu", "evaluate", "nowhere.csv"), "Name a CSV or JSONL file"),
+        (("nlu", "evaluate", "nowhere.csv", "--restrict", "clinc"), "--restrict takes banking77"),
+        (("migrate",), "DATABASE_URL is needed"),
+        (("seed-demo",), "ENVIRONMENT=development"),
+        (("serve", "--demo"), "LLM_BANKING_DEMO"),
+        (("evidence", "--results", "nowhere"), "make bench"),
+        (("train", "nlu", "--out", "model"), "LLM_BANKING_DATA_DIR"),
+    ):
+        monkeypatch.setenv("LLM_BANKING_DEMO", "false")
+        assert says in fails(monkeypatch, capsys, *arguments), arguments
+    assert list(tmp_path.iterdir()) == []

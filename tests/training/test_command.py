@@ -14,7 +14,7 @@ from tests.test_cli import run
 def test_train_nlu_writes_a_model_that_serves(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_BANKING_DATA_DIR", str(tiny_data))
     out = tmp_path / "model"
-    size = ("--teachers", "0", "--epochs", "1", "--threads", "1", "--rows-per-label", "3")
+    size = ("--teachers", "0", "--epochs", "1", "--threads", "1", "--rows-per-label", "8")
     run("train", "nlu", "--out", str(out), *size)
     assert {path.name for path in out.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json", "report.md"}
     document = json.loads(run("nlu", "read", "hello", "--json", "--model", str(out)))

@@ -53,8 +53,7 @@ _SINGLE_NOUNS = word_set("transfer payment deposit withdrawal refund charge fee 
 _COMPARED = word_set("more less greater higher bigger lower larger")
 _ADJECTIVES = word_set(
     "most recent latest last past previous new biggest largest highest lowest pending failed different more other "
-    "additional active debit credit big large standing direct bank old missing separate unauthorized unauthorised of "
-    "my the"
+    "additional active debit credit big large standing direct bank old missing separate unauthorized unauthorised"
 )
 _SELECTORS = word_set("last latest recent past top first previous")
 
@@ -140,10 +139,10 @@ def _number_first(words: Words, index: int) -> tuple[dict[str, str], int] | None
 
 def _grouped(words: Words, index: int) -> Number | None:
     """Read "1 200 500" with spaces between groups of three digits; read only with a currency."""
-    if not (words.low(index).isdigit() and len(words.low(index)) <= 3):
+    if not 0 < len(words.digits(index)) <= 3:
         return None
     end = index + 1
-    while end < index + 4 and words.low(end).isdigit() and len(words.low(end)) == 3:
+    while end < index + 4 and len(words.digits(end)) == 3:
         end += 1
     if end == index + 1:
         return None
@@ -241,8 +240,12 @@ def read_count(words: Words, index: int) -> Found | None:
         at += words.low(at) in _ADJECTIVES
     noun = words.low(at)
     plural = noun.endswith("s") or number.whole == 1
-    counted = noun in lexicon.COUNTABLE and plural and words.low(at - 1) not in ("of", "my", "the")
-    chosen = words.low(index - 1) in _SELECTORS and (words.ends(number.end) or words.low(number.end) == "please")
+    counted = noun in lexicon.COUNTABLE and plural
+    chosen = (
+        words.low(index - 1) in _SELECTORS
+        and words.low(index) != "one"
+        and (words.ends(number.end) or words.low(number.end) == "please")
+    )
     if not (counted or chosen) or not words.alone(index, number.end):
         return None
     return Found("count", number.whole, index, number.end)

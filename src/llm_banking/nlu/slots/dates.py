@@ -24,6 +24,14 @@ Day = tuple[date, int]
 """A day and the index of the token after it."""
 
 _SAID = {"today": 0, "tonight": 0, "tomorrow": 1, "tmrw": 1, "tmr": 1, "yesterday": -1}
+_SAID_PHRASES = (
+    ("day after tomorrow", 2),
+    ("day before yesterday", -2),
+    ("last night", -1),
+    ("this morning", 0),
+    ("this afternoon", 0),
+    ("this evening", 0),
+)
 _OPEN_ENDED = word_set("on by from since until till before after due through thru for to between and of")
 _NOT_AFTER_ORDINAL = lexicon.COUNTABLE | word_set(
     "street avenue floor century time times month months year years anniversary st ave road birthday option one "
@@ -54,10 +62,9 @@ def _dated(day: date | None, end: int) -> Day | None:
 
 
 def _said(words: Words, index: int) -> Day | None:
-    at = words.skip(index, "the")
-    for phrase, step in (("day after tomorrow", 2), ("day before yesterday", -2)):
-        end = words.match(at, phrase)
-        if end > at:
+    for phrase, step in _SAID_PHRASES:
+        end = words.match(index, phrase)
+        if end > index:
             return _dated(days.add_days(words.today, step), end)
     low = words.low(index)
     return _dated(days.add_days(words.today, _SAID[low]), index + 1) if low in _SAID else None
@@ -82,7 +89,9 @@ def _weekday(words: Words, index: int) -> Day | None:
     if not which and shift is not None and words.low(at + 2) == "week":
         return _dated(_of_week(words.today, weekday, shift), at + 3)
     if not which:
-        return _dated(days.nearest_weekday(words.today, weekday, words.prefer), at + 1)
+        late = max(words.match(at + 1, "in a week"), words.match(at + 1, "week"))
+        day = days.nearest_weekday(words.today, weekday, "future" if late > at + 1 else words.prefer)
+        return _dated(days.add_days(day, 7) if day and late > at + 1 else day, late)
     nearest: Prefer = "future" if which == "coming" else "past"
     if which == "coming" or (_SHIFTS[which] < 0 and not week):
         return _dated(days.nearest_weekday(words.today, weekday, nearest), at + 1)
@@ -121,8 +130,8 @@ def day_number(words: Words, index: int, *, suffix: bool = False) -> tuple[int, 
     ordinal = read_ordinal(words, index)
     if ordinal:
         return ordinal[:2] if 1 <= ordinal[0] <= 31 else None
-    low = words.low(index)
-    plain = not suffix and words.kind(index) == "number" and low.isdigit() and len(low) <= 2 and 1 <= int(low) <= 31
+    low = words.digits(index)
+    plain = not suffix and 0 < len(low) <= 2 and 1 <= int(low) <= 31
     return (int(low), index + 1) if plain else None
 
 
@@ -144,7 +153,7 @@ def _month_day(words: Words, index: int) -> Day | None:
         month = lexicon.MONTHS.get(words.low(at))
         if month is None:
             return _of_month(words, index, day, at)
-        at = words.skip(at + 1, ".") if words.low(at + 2).isdigit() else at + 1
+        at = words.skip(at + 1, ".") if words.digits(at + 2) else at + 1
     return _with_year(words, month, day, at)
 
 
@@ -168,8 +177,8 @@ def _with_year(words: Words, month: int, day: int, at: int) -> Day | None:
 
 def year_number(words: Words, index: int) -> int | None:
     """A year in four digits that is no amount; None otherwise."""
-    low = words.low(index)
-    if words.kind(index) != "number" or len(low) != 4 or not low.isdigit() or _counts(words, index + 1):
+    low = words.digits(index)
+    if len(low) != 4 or _counts(words, index + 1):
         return None
     return int(low) if days.MIN_YEAR <= int(low) <= days.MAX_YEAR else None
 
@@ -211,9 +220,10 @@ def _relative(words: Words, index: int) -> Day | None:
         return _dated(days.add_units(words.today, count, unit), end)
     if words.low(end) == "ago":
         return _dated(days.add_units(words.today, -count, unit), end + 1)
-    if words.low(end) == "from" and words.low(end + 1) in ("now", "today"):
+    if words.match(end, "from now") > end:
         return _dated(days.add_units(words.today, count, unit), end + 2)
-    return None
+    start = (_said(words, end + 1) or _weekday(words, end + 1)) if words.low(end) in ("from", "after") else None
+    return _dated(days.add_units(start[0], count, unit), start[1]) if start else None
 
 
 def _edge(words: Words, index: int) -> Day | None:
@@ -244,7 +254,8 @@ def _bare_ordinal(words: Words, index: int) -> Day | None:
     day, end, digits = ordinal
     lead = words.low(index - 1) == "the"
     before = words.low(index - 2) if lead else words.low(index - 1)
-    if words.low(end) in _NOT_AFTER_ORDINAL or words.low(end) == "-":
+    month = words.low(index - 1) in lexicon.MONTHS or words.low(words.skip(end, "of")) in lexicon.MONTHS
+    if month or words.low(end) in _NOT_AFTER_ORDINAL or words.low(end) == "-":
         return None
     if not digits and not (lead and before in _OPEN_ENDED and (words.ends(end) or words.low(end) in lexicon.FOLLOWERS)):
         return None

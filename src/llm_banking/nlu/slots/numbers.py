@@ -204,7 +204,7 @@ def read_ordinal(words: Words, index: int) -> tuple[int, int, bool] | None:
     low = words.low(index)
     if words.kind(index) == "number":
         suffixed = words.low(index + 1) in ("st", "nd", "rd", "th") and words.touches(index + 1)
-        return (int(low), index + 2, True) if suffixed and low.isascii() and low.isdigit() and len(low) < 4 else None
+        return (int(low), index + 2, True) if suffixed and 0 < len(words.digits(index)) < 4 else None
     if low in _ORDINALS:
         return _ORDINALS[low], index + 1, False
     if low in _TENS:

@@ -24,6 +24,7 @@ _NOT_NAMES = (
     | lexicon.MONTHS.keys()
     | lexicon.WEEKDAYS.keys()
 )
+_TITLES = frozenset(["mr", "mrs", "ms", "dr", "st"])
 _CLITICS = ("'s",)
 
 
@@ -69,11 +70,11 @@ def _money(words: Words, index: int) -> bool:
 
 def _name(words: Words, index: int) -> int | None:
     """The index after a capitalised name; None where there is none or its end is unsure."""
-    if words.source.isupper():
+    if words.shouted:
         return None
     at = index
     while at < len(words.tokens) and _capitalised(words, at):
-        at += 1
+        at += 1 + (words.low(at) in _TITLES and words.low(at + 1) == "." and _capitalised(words, at + 2))
         joined = words.low(at) in ("-", "&") and at + 1 < len(words.tokens) and _capitalised(words, at + 1)
         if joined and (words.low(at) == "&" or (words.touches(at) and words.touches(at + 1))):
             at += 1

@@ -29,6 +29,8 @@ Stretch = tuple[days.Span, int]
 _SHIFTS = {"this": 0, "current": 0, "next": 1, "coming": 1, "following": 1, "last": -1, "previous": -1, "prior": -1}
 _BEFORE_MONTH = word_set("in since for during of from until till through by between last this next and")
 _UNTIL = ("to", "until", "till", "through", "thru", "and", "-", "\u2013", "up")
+_MOVED = word_set("change changed changing reschedule postpone switch")
+"""Verbs after which "from the 7th to the 14th" is two days and no period."""
 _VAGUE = {"couple": 2, "few": 3}
 
 
@@ -84,7 +86,7 @@ def _how_many(words: Words, index: int) -> tuple[int, int]:
 
 
 def _month(words: Words, index: int) -> Stretch | None:
-    """Read "June 2026", "November this year", "last June"; a month alone only after a preposition or as the whole text."""
+    """Read "June 2026", "November this year", "last June"; a month alone only after a preposition."""
     shift = _SHIFTS.get(words.low(index))
     at = index if shift is None else index + 1
     month = read_month(words, at)
@@ -189,6 +191,8 @@ def _range(words: Words, index: int) -> Stretch | None:
     """Read "between May 1 and May 15", "from the 16th to the 22nd of April", "May 1 to 15", "Monday to Sunday"."""
     opened = words.low(index) in ("between", "from")
     at = words.skip(index + 1, "the") if opened else index
+    if words.low(index) == "from" and words.lows & _MOVED:
+        return None
     left = _point(words, at, months=opened) or (_numbered(words, at) if opened else None)
     if left is None:
         return None
@@ -284,7 +288,7 @@ def _adverb(words: Words, index: int) -> tuple[dict[str, Any], int] | None:
 
 
 def _every(words: Words, index: int) -> tuple[dict[str, Any], int] | None:
-    """Read "every month", "each Friday", "every two weeks", "every other week", "every 5th", "every month on the 3rd"."""
+    """Read "every month", "each Friday", "every two weeks", "every other week", "every month on the 3rd"."""
     at = index + 1
     if words.low(index) not in ("every", "each"):
         at = words.match(index, "once a")

@@ -73,13 +73,11 @@ def _last4(words: Words, index: int) -> tuple[str, int] | None:
         at = words.skip(at, filler)
     for _ in range(12):
         at = words.skip(at, ".", "*", "\u2026", "\u2022", "x")
-    low = words.low(at)
-    if words.kind(at) != "number" or len(low) != 4 or not low.isdigit():
+    low = words.digits(at)
+    if len(low) != 4:
         return None
     nearby = words.kind(at + 1) == "number" or words.low(at + 1) in ("dollars", "$", "bucks", "usd", "euros", "pounds")
-    if nearby or not words.source[words.tokens[at].end : words.tokens[at].end + 1].isalnum() is not True:
-        return None
-    return low, at + 1
+    return None if nearby or not words.alone(at, at + 1) else (low, at + 1)
 
 
 def read_account(words: Words, index: int) -> Found | None:
@@ -129,8 +127,10 @@ def _names_checking(words: Words, index: int) -> bool:
     }:
         return not (last in ("and", "or") and not words.lows & {"savings", "account", "accounts"})
     if words.low(index + 1) in _NOT_ACCOUNT:
-        return False
-    return last not in ("just", "am", "i'm", "im", "was", "keep", "been", "for", "thanks", "still", "is")
+        return last == "my"
+    if last == "for":
+        return words.low(index - 2) not in ("thanks", "you", "thank", "thx")
+    return last not in ("just", "am", "i'm", "im", "was", "keep", "been", "still", "is")
 
 
 def _plastic(words: Words, end: int) -> bool:

@@ -81,7 +81,7 @@ def _small(words: Words, index: int, most: int) -> tuple[int, int] | None:
 
 
 def _past_or_to(words: Words, index: int) -> Clock | None:
-    """Read "half past five", "quarter to 6", "25 to 7 p.m."; "5 to 8" is an amount and a payee after a verb of payment."""
+    """Read "half past five", "quarter to 6", "25 to 7 p.m."; after a verb of payment "5 to 8" is no time."""
     at = words.skip(index, "a")
     if words.low(at) in _FRACTIONS:
         minute, at = _FRACTIONS[words.low(at)], at + 1
@@ -126,8 +126,8 @@ def _clock(words: Words, index: int) -> Clock | None:
 
 def _spaced(words: Words, index: int) -> Clock | None:
     """Read "9 05 in the morning": hour and minute with a space, only where a part of the day follows."""
-    hour, minute = words.low(index), words.low(index + 1)
-    if not (hour.isdigit() and minute.isdigit() and len(hour) <= 2 and len(minute) == 2):
+    hour, minute = words.digits(index), words.digits(index + 1)
+    if not 0 < len(hour) <= 2 or len(minute) != 2:
         return None
     part, end = _part(words, index + 2)
     return _on_clock(int(hour), int(minute), part, end) if part else None

@@ -61,7 +61,7 @@ class Words:
     """A text cut into tokens, with what its words are read against.
 
     `today` is the customer's date, `currency` the ISO 4217 code of amounts said without one. `prefer` says where a
-    date without a year or week is looked for.
+    date without a year or week is looked for. `shouted` is set where no letter is in lower case.
     """
 
     source: str
@@ -69,6 +69,7 @@ class Words:
     currency: str
     prefer: Prefer
     tokens: tuple[Token, ...]
+    shouted: bool
     lows: frozenset[str] = field(repr=False)
 
     def low(self, index: int) -> str:
@@ -78,6 +79,10 @@ class Words:
     def kind(self, index: int) -> str:
         """What a token is; empty outside the text."""
         return self.tokens[index].kind if 0 <= index < len(self.tokens) else ""
+
+    def digits(self, index: int) -> str:
+        """A token that is ASCII digits and nothing else; empty for any other."""
+        return self.low(index) if self.kind(index) == "number" and self.low(index).isdigit() else ""
 
     def touches(self, index: int) -> bool:
         """Whether a token follows the one before it without a space."""
@@ -126,4 +131,4 @@ def cut(text: str, today: date, currency: str, prefer: Prefer | None = None) -> 
         )
     lows = frozenset(token.low for token in tokens)
     direction: Prefer = prefer or ("past" if lows & _PAST and not lows & _FUTURE else "future")
-    return Words(text, today, currency, direction, tuple(tokens), lows)
+    return Words(text, today, currency, direction, tuple(tokens), text.isupper(), lows)

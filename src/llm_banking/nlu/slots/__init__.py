@@ -65,13 +65,17 @@ _READERS: tuple[Callable[[Words, int], Found | None], ...] = (
     read_amount,
     read_quantity,
     read_bill,
-    read_card,
     read_account,
+    read_card,
     read_ending,
     read_count,
     read_payee,
 )
 """Of readings that start at the same word the longest wins, and among those of one length the earliest here."""
+
+
+_OPENING_SIGNS = frozenset("$€£¥+(")
+"""The signs a slot can start with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def find_slots(text: str, *, today: date, currency: str = "USD", prefer: Prefer 
     slots: list[Slot] = []
     at = 0
     while at < len(words.tokens):
-        if words.kind(at) == "url":
+        if words.kind(at) == "url" or (words.kind(at) == "sign" and words.low(at) not in _OPENING_SIGNS):
             at += 1
             continue
         best: Found | None = None

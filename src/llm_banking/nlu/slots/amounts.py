@@ -192,10 +192,18 @@ def _bare(words: Words, index: int) -> tuple[dict[str, str], int] | None:
     if not (noun or words.ends(end) or next_word in lexicon.FOLLOWERS):
         return None
     said = words.low(end - 1) in ("k", "grand")
-    if not (said or noun or _after_money(words, index, number)):
+    if not (said or noun or _to_account(words, end) or _after_money(words, index, number)):
         return None
     value = money(number.value, words.currency)
     return (value, end) if value else None
+
+
+def _to_account(words: Words, end: int) -> bool:
+    """Whether a number goes to or from an account by the words after it: "500 to savings"."""
+    if words.low(end) not in ("to", "into", "from"):
+        return False
+    at = words.skip(end + 1, "my", "the", "our")
+    return words.low(at) in ("savings", "checking", "chequing") or words.match(at, "current account") > at
 
 
 def _after_money(words: Words, index: int, number: Number) -> bool:

@@ -37,7 +37,6 @@ _NOT_AFTER_ORDINAL = lexicon.COUNTABLE | word_set(
     "street avenue floor century time times month months year years anniversary st ave road birthday option one "
     "installment party person place attempt"
 )
-_MODAL_MONTHS = frozenset(["may", "march", "mar"])
 
 
 def read_date(words: Words, index: int) -> Found | None:

@@ -36,7 +36,7 @@ _VAGUE = {"couple": 2, "few": 3}
 
 def read_period(words: Words, index: int) -> Found | None:
     """The period that starts at a token, as {"from", "to"} in ISO dates."""
-    for reader in (_range, _since, _rolling, _unit, _month, _year, _quarter, _to_date, _week_of):
+    for reader in (_range, _since, _to_date, _rolling, _unit, _month, _year, _quarter, _week_of):
         found = reader(words, index)
         if found:
             (first, last), end = found
@@ -102,7 +102,9 @@ def _month(words: Words, index: int) -> Stretch | None:
         span = days.month_span(words.today.year + of_year, number)
         return (span, words.skip(end, "of") + 2) if span else None
     if shift is None:
-        if words.low(index - 1) not in _BEFORE_MONTH and len(words.tokens) > words.skip(end, "."):
+        alone = not index and words.skip(end, ".") == len(words.tokens)
+        impossible = words.low(index - 1) == "of" and words.low(index - 2) in ("st", "nd", "rd", "th")
+        if impossible or not (alone or words.low(index - 1) in _BEFORE_MONTH):
             return None
         span = days.nearest_month(words.today, number, words.prefer)
     else:
@@ -191,7 +193,7 @@ def _range(words: Words, index: int) -> Stretch | None:
     """Read "between May 1 and May 15", "from the 16th to the 22nd of April", "May 1 to 15", "Monday to Sunday"."""
     opened = words.low(index) in ("between", "from")
     at = words.skip(index + 1, "the") if opened else index
-    if words.low(index) == "from" and words.lows & _MOVED:
+    if words.low(index) != "between" and words.lows & _MOVED:
         return None
     left = _point(words, at, months=opened) or (_numbered(words, at) if opened else None)
     if left is None:

@@ -41,7 +41,7 @@ for _phrase, _kind in _ACCOUNT_PHRASES:
     _ACCOUNTS.setdefault(_phrase.split(" ", 1)[0], []).append((_phrase, _kind))
 
 _SOURCES = frozenset(["from", "using", "with"])
-_TARGETS = word_set("to into onto towards toward")
+_TARGETS = word_set("to into onto towards toward off")
 _SERVICED = word_set(
     "block blocked unblock freeze frozen unfreeze lost stolen lose activate replace replacement pin expired expire "
     "expires order apply application new declined broken damaged swallowed contactless cancel card's"
@@ -77,7 +77,8 @@ def _last4(words: Words, index: int) -> tuple[str, int] | None:
     if len(low) != 4:
         return None
     nearby = words.kind(at + 1) == "number" or words.low(at + 1) in ("dollars", "$", "bucks", "usd", "euros", "pounds")
-    return None if nearby or not words.alone(at, at + 1) else (low, at + 1)
+    runs_on = words.touches(at + 1) and words.kind(at + 1) == "word"
+    return None if nearby or runs_on else (low, at + 1)
 
 
 def read_account(words: Words, index: int) -> Found | None:
@@ -184,7 +185,7 @@ _BILLS = {
         "electricity": "electricity electric electrical power energy",
         "gas": "gas heating",
         "water": "water sewer",
-        "internet": "internet wifi broadband",
+        "internet": "internet wifi wi broadband",
         "phone": "phone telephone mobile cell cellphone",
         "cable": "cable tv television",
         "rent": "rent",
@@ -211,7 +212,7 @@ def read_bill(words: Words, index: int) -> Found | None:
     canonical = _BILLS.get(words.low(at))
     if canonical is None:
         return None
-    end = at + 1
+    end = words.skip(at + 1, "-") if words.low(at) == "wi" else at + 1
     for follower, word in (
         ("fi", "wi"),
         ("card", "credit"),

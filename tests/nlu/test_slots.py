@@ -68,6 +68,7 @@ AMOUNTS = [
     ("show transactions over 100", "100", "100.00", "USD"),
     ("make it 75", "75", "75.00", "USD"),
     ("500 to savings", "500", "500.00", "USD"),
+    ("pay $50/month", "$50", "50.00", "USD"),
     ("transfer 4,000 into my checking", "4,000", "4000.00", "USD"),
 ]
 
@@ -111,6 +112,9 @@ def test_an_amount_is_read_exactly(text: str, span: str, amount: str, currency: 
         "see https://bank.example.com/pay?amount=$50",
         "$99999999999999999",
         "#50",
+        "add 2 more payees",
+        "I'm over 18 and want to send money",
+        "send 30-day notes",
         "50x",
     ],
 )
@@ -131,6 +135,7 @@ DATES = [
     ("stolen last night", "last night", "2026-11-20"),
     ("schedule for Friday", "Friday", "2026-11-27"),
     ("did I get paid on Friday", "Friday", "2026-11-20"),
+    ("did my transfer on Friday go through", "Friday", "2026-11-20"),
     ("this Friday", "this Friday", "2026-11-20"),
     ("pay it next Friday", "next Friday", "2026-11-27"),
     ("last Friday", "last Friday", "2026-11-20"),
@@ -175,7 +180,8 @@ def test_a_day_is_read(text: str, span: str, value: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["June 31st", "31st of June", "2027-02-30", "13/13/2026", "my 5th transaction", "24/7", "may I see", "1/2",
-     "second one", "in a few days", "40th", "in 99999999 years", "9999 years ago", "the 21st century", "in May 20 dollars"],
+     "second one", "in a few days", "40th", "in 99999999 years", "9999 years ago",
+     "the 21st century", "in May 20 dollars"],
 )  # fmt: skip
 def test_what_is_no_day_is_none(text: str) -> None:
     assert found(text, "date") == []

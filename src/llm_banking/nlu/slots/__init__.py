@@ -74,8 +74,8 @@ _READERS: tuple[Callable[[Words, int], Found | None], ...] = (
 """Of readings that start at the same word the longest wins, and among those of one length the earliest here."""
 
 
-_OPENING_SIGNS = frozenset("$€£¥+(")
-"""The signs a slot can start with."""
+_SIGN_READERS = dict.fromkeys("$€£¥", (read_amount,)) | dict.fromkeys("+(", (read_contact,))
+"""What can start with a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,9 @@ def find_slots(text: str, *, today: date, currency: str = "USD", prefer: Prefer 
     slots: list[Slot] = []
     at = 0
     while at < len(words.tokens):
-        if words.kind(at) == "url" or (words.kind(at) == "sign" and words.low(at) not in _OPENING_SIGNS):
-            at += 1
-            continue
+        readers = _SIGN_READERS.get(words.low(at), ()) if words.kind(at) in ("sign", "url") else _READERS
         best: Found | None = None
-        for reader in _READERS:
+        for reader in readers:
             found = reader(words, at)
             if found and (best is None or found.end > best.end):
                 best = found

@@ -46,10 +46,13 @@ _HEDGES = word_set(
 )
 _NOT_NAMES = word_set(
     "invoice bill card account number reference ref order step option code pin zip check cheque ending last first "
-    "within after before to in on at of for from by or and is was are than line page room flat unit no"
+    "within after before to in on at of for from by or and is was are than line page room flat unit no otp passcode "
+    "password policy customer id iban sort"
 )
 _NOUNS_OF = word_set("payment transfer amount deposit withdrawal sum total limit budget fee balance refund")
 _SINGLE_NOUNS = word_set("transfer payment deposit withdrawal refund charge fee purchase")
+_BOUNDS = word_set("over under above below exceeding")
+_AGED = word_set("i'm im am is are be aged age those anyone")
 _COMPARED = word_set("more less greater higher bigger lower larger")
 _ADJECTIVES = word_set(
     "most recent latest last past previous new biggest largest highest lowest pending failed different more other "
@@ -84,7 +87,8 @@ def _free(words: Words, first: int, end: int) -> bool:
     start, stop = words.span(first, end)
     before, after = words.source[max(start - 2, 0) : start], words.source[stop : stop + 2]
     joined = before[-1:] in tuple("-\u2212\u2013+/:#*@%=.,$€£¥₹") and before != "- " and before not in (", ", ". ")
-    continued = after[:1] == "%" or (after[:1] in tuple("-\u2013/:") and len(after) > 1 and not after[1:].isspace())
+    per = after[:1] == "/" and after[1:].isalpha()
+    continued = after[:1] == "%" or (after[:1] in tuple("-\u2013/:") and bool(after[1:].strip()) and not per)
     return words.alone(first, end) and not joined and not continued and words.low(end) not in _FOREIGN
 
 
@@ -217,7 +221,7 @@ def _after_money(words: Words, index: int, number: Number) -> bool:
         return True
     if last == "for" and before in _SINGLE_NOUNS:
         return True
-    compared = (last == "than" and before in _COMPARED) or last in ("over", "under", "above", "below", "exceeding")
+    compared = (last == "than" and before in _COMPARED) or (last in _BOUNDS and before not in _AGED)
     if compared or (last == "least" and before == "at"):
         return bool(words.lows & (lexicon.MONEY_VERBS | lexicon.MONEY_NOUNS))
     return after_verb(words, index, lexicon.MONEY_VERBS)

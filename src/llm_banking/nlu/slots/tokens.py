@@ -27,12 +27,15 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_PAST = word_set(
-    "spent paid was were did had bought received sent charged transactions transaction history statement statements "
-    "since ago show list transferred made happened went started lost withdrew withdrawn deposited declined earned "
-    "arrived last previous been has"
+_TOLD = word_set(
+    "spent paid was were did had bought received sent charged since ago show list transferred made happened went "
+    "started lost withdrew withdrawn deposited declined earned arrived history"
 )
-_FUTURE = word_set("will schedule scheduled upcoming due remind appointment send transfer pay move wire next")
+"""Words that tell of the past or ask for it."""
+_HINTED = word_set("transactions transaction statement statements last previous been has")
+"""Words that do so where no payment is asked for."""
+_ASKED = word_set("send transfer pay move wire")
+_PLANNED = word_set("will schedule scheduled upcoming due remind appointment next tomorrow later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +133,6 @@ def cut(text: str, today: date, currency: str, prefer: Prefer | None = None) -> 
             Token(one[0], one[0].lower().replace("\u2019", "'"), WORD_GROUPS.get(kind, kind), one.start(), one.end())
         )
     lows = frozenset(token.low for token in tokens)
-    direction: Prefer = prefer or ("past" if lows & _PAST and not lows & _FUTURE else "future")
+    told = bool(lows & _TOLD) or (bool(lows & _HINTED) and not lows & _ASKED)
+    direction: Prefer = prefer or ("past" if told and not lows & _PLANNED else "future")
     return Words(text, today, currency, direction, tuple(tokens), text.isupper(), lows)

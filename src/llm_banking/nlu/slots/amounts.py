@@ -2,7 +2,7 @@
 
 A number with a currency is an amount anywhere. A bare number is one only after words of money ("send 50 to Alice")
 and where nothing says that it counts something else. What cannot be read exactly is left out, never rounded:
-"$1.200", "C$50", "$10-20", "-$5", "$2bn" in a currency of another country.
+"$1.200", "$1,00", "C$50", "$10-20", "-$5", "$2bn" in a currency of another country.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from llm_banking.nlu.slots.tokens import Found, Words
 MAX_AMOUNT_MINOR = 10**15
 MAX_COUNT = 9999
 
+_COMMA_CURRENCIES = frozenset(["EUR", "CHF"])
 _SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _UNITS = {
     word: currency
@@ -101,8 +102,11 @@ def _number(words: Words, index: int, currency: str) -> Number | None:
 
 
 def _ambiguous(text: str, currency: str) -> bool:
+    """Whether a point or comma may part thousands or decimals: "1.200", or "1,00" where decimals take a point."""
     _, point, places = text.partition(".")
-    return bool(point) and len(places) == 3 and "," not in text and MINOR_DIGITS.get(currency, 2) < 3
+    if "," in text:
+        return not point and len(text.rpartition(",")[2]) == 2 and currency not in _COMMA_CURRENCIES
+    return bool(point) and len(places) == 3 and MINOR_DIGITS.get(currency, 2) < 3
 
 
 def _symbol_first(words: Words, index: int) -> tuple[dict[str, str], int] | None:
@@ -219,7 +223,7 @@ def _after_money(words: Words, index: int, number: Number) -> bool:
         return True
     if last in ("to", "by") and before in ("limit", "budget", "amount"):
         return True
-    if last == "for" and before in _SINGLE_NOUNS:
+    if last == "for" and before in _SINGLE_NOUNS | {"check", "cheque", "invoice", "bill"}:
         return True
     compared = (last == "than" and before in _COMPARED) or (last in _BOUNDS and before not in _AGED)
     if compared or (last == "least" and before == "at"):

@@ -32,6 +32,7 @@ MONEY_NOUNS = word_set(
 )
 
 FOLLOWERS = word_set(
+    "yesterday "
     "to from into in on for by today tomorrow tonight now please pls thanks thank and each every monthly weekly daily "
     "via with through using out back again as per next this instead towards toward onto off before after "
     "if then right asap immediately at or monday tuesday wednesday thursday friday saturday sunday -"

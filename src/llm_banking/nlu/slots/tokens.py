@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any, Literal
 
 from llm_banking.nlu.slots.lexicon import word_set
@@ -29,7 +30,7 @@ _TOKEN = re.compile(
 )
 _TOLD = word_set(
     "spent paid was were did had bought received sent charged since ago show list transferred made happened went "
-    "started lost withdrew withdrawn deposited declined earned arrived history"
+    "started lost withdrew withdrawn deposited declined earned arrived history dispute disputed fraud fraudulent"
 )
 """Words that tell of the past or ask for it."""
 _HINTED = word_set("transactions transaction statement statements last previous been has")
@@ -97,8 +98,8 @@ class Words:
 
     def match(self, index: int, phrase: str) -> int:
         """The index after a phrase of space-separated lower-case words, or `index` where it does not stand there."""
-        words = phrase.split(" ")
-        if all(self.low(index + offset) == word for offset, word in enumerate(words)):
+        words = _phrase(phrase)
+        if self.low(index) == words[0] and all(self.low(index + offset) == word for offset, word in enumerate(words)):
             return index + len(words)
         return index
 
@@ -115,6 +116,12 @@ class Words:
         start, stop = self.span(first, end)
         before, after = self.source[start - 1 : start], self.source[stop : stop + 1]
         return not (before.isalnum() or before == "_" or after.isalnum() or after == "_")
+
+
+@cache
+def _phrase(text: str) -> tuple[str, ...]:
+    """The words of a phrase of this program, cut once."""
+    return tuple(text.split(" "))
 
 
 CLOSERS = frozenset('.,;:!?)]}"\u201d\u2026')

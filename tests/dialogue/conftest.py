@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pytest
 
 from llm_banking.nlu.reader import EMBEDDING_SIZE, Candidate, Reading
+from llm_banking.nlu.slots import find_slots
 
 MakeReading = Callable[..., Reading]
 
@@ -25,6 +27,7 @@ def reading() -> MakeReading:
             in_scope=in_scope,
             in_scope_score=in_scope_score,
             alternatives=candidates,
+            slots=find_slots(text, today=date(2026, 11, 21)),
             model_version="by hand",
             embedding=np.zeros(EMBEDDING_SIZE, dtype=np.float32),
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.slots import Slot
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 
 ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
@@ -18,17 +20,6 @@ MIN_OPTION_CONFIDENCE = 0.08
 """A candidate less likely than this is not worth offering in a clarifying question."""
 
 _FOLLOW_UP = re.compile(r"^\W*(and|also|what about|how about|same for)\b", re.IGNORECASE)
-_ACCOUNT_WORDS = (
-    (AccountKind.SAVINGS, re.compile(r"\bsavings?\b", re.IGNORECASE)),
-    (
-        AccountKind.CHECKING,
-        re.compile(r"\b(checking|chequing)\b|\b(current account|everyday (account|balance))\b", re.IGNORECASE),
-    ),
-    (
-        AccountKind.CREDIT_CARD,
-        re.compile(r"\b(credit|rewards) card|\bon my card\b|^\W*(and|what about) my card\b", re.IGNORECASE),
-    ),
-)
 _ORDINALS = (
     re.compile(r"^\W*((the|option|number) )*(1|1st|one|first|former)( one| option)?\W*$", re.IGNORECASE),
     re.compile(r"^\W*((the|option|number) )*(2|2nd|two|second)( one| option)?\W*$", re.IGNORECASE),
@@ -73,10 +64,11 @@ class OutOfScope:
 Command = Answer | Clarify | AskAgain | OutOfScope
 
 
-def named_account(text: str) -> AccountKind | None:
-    """The one kind of account a text names; None when it names none or several."""
-    found = [kind for kind, pattern in _ACCOUNT_WORDS if pattern.search(text)]
-    return found[0] if len(found) == 1 else None
+def named_account(slots: Sequence[Slot]) -> AccountKind | None:
+    """The one kind of account that a text's slots name; None when they name none or several."""
+    known = set(AccountKind)
+    found = {slot.value["kind"] for slot in slots if slot.name == "account"} & known
+    return AccountKind(found.pop()) if len(found) == 1 else None
 
 
 def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Command:
@@ -84,7 +76,7 @@ def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Com
     chosen = _choice(reading, tracker)
     if chosen is not None:
         return chosen
-    kind = named_account(reading.text)
+    kind = named_account(reading.slots)
     elsewhere = reading.in_scope and reading.confidence >= answer_confidence and reading.intent not in ACCOUNT_INTENTS
     follows = tracker.last_intent in ACCOUNT_INTENTS and kind is not None and _FOLLOW_UP.search(reading.text)
     if follows and not elsewhere and tracker.last_intent is not None:

@@ -34,6 +34,9 @@ def configure_logging(level: str, file: Path | None) -> None:
     for handler in handlers:
         handler.setFormatter(formatter)
     root = logging.getLogger()
+    for earlier in root.handlers:
+        if isinstance(earlier, logging.handlers.WatchedFileHandler):
+            earlier.close()
     root.handlers = handlers
     root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):

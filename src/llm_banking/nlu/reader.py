@@ -1,4 +1,4 @@
-"""One pass of the shipped model over a text: intent, calibrated confidence, 'ours or not', embedding."""
+"""What one text says: intent, calibrated confidence, 'ours or not' and embedding by the model, slots by rule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.nlu.artifact import MODEL_FILE, TOKENIZER_FILE, Artifact, open_artifact
 from llm_banking.nlu.metrics import softmax
+from llm_banking.nlu.slots import Slot, find_slots
 from llm_banking.nlu.taxonomy import LABELS
 
 EMBEDDING_SIZE = 384
@@ -53,11 +56,12 @@ class Reading:
     in_scope: bool
     in_scope_score: float
     alternatives: tuple[Candidate, ...]
+    slots: tuple[Slot, ...]
     model_version: str
     embedding: NDArray[np.float32] = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The documented JSON shape. `slots` and `pii` are filled by models with a token head; this one has none."""
+        """The documented JSON shape. `pii` is filled by models with a token head; this one has none."""
         return {
             "text": self.text,
             "intent": self.intent,
@@ -67,7 +71,7 @@ class Reading:
             "alternatives": [
                 {"intent": one.intent, "confidence": round(one.confidence, 6)} for one in self.alternatives
             ],
-            "slots": [],
+            "slots": [asdict(slot) for slot in self.slots],
             "pii": [],
             "model_version": self.model_version,
         }
@@ -104,10 +108,11 @@ class Reader:
         """Load a model folder, the shipped one by default. Raises ArtifactMismatchError."""
         return cls(open_artifact(folder))
 
-    def read(self, text: str) -> Reading:
-        """Read one text. Raises TextInvalidError."""
+    def read(self, text: str, *, today: date | None = None) -> Reading:
+        """Read one text; `today` (UTC's by default) is what "tomorrow" is counted from. Raises TextInvalidError."""
         check_text(text)
-        return self._reading(text, *self._run(self._tokenizer.encode(text).ids))
+        slots = find_slots(text, today=today or utc_now().date())
+        return self._reading(text, slots, *self._run(self._tokenizer.encode(text).ids))
 
     def read_many(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Reading]:
         """Read texts on all cores; the answer keeps their order. Raises TextInvalidError.
@@ -150,7 +155,9 @@ class Reader:
         )
         return logits[0], embedding[0]
 
-    def _reading(self, text: str, logits: NDArray[np.float32], embedding: NDArray[np.float32]) -> Reading:
+    def _reading(
+        self, text: str, slots: tuple[Slot, ...], logits: NDArray[np.float32], embedding: NDArray[np.float32]
+    ) -> Reading:
         scaled = logits / self.artifact.temperature
         in_scope_score = float(1.0 - softmax(scaled)[-1])
         intents = softmax(scaled[:-1])
@@ -163,6 +170,7 @@ class Reader:
             in_scope=in_scope_score >= self.artifact.in_scope_minimum,
             in_scope_score=in_scope_score,
             alternatives=candidates,
+            slots=slots,
             model_version=self.artifact.version,
             embedding=embedding,
         )

@@ -12,6 +12,7 @@ _ACCOUNT_PHRASES = (
     ("savings account", "savings"),
     ("saving account", "savings"),
     ("savings acct", "savings"),
+    ("saving balance", "savings"),
     ("savings", "savings"),
     ("checking account", "checking"),
     ("checkings account", "checking"),

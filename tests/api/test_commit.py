@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from llm_banking.dialogue.models import ChatMessage, ChatSession
 from llm_banking.identity.demo import GUEST_ID
 from llm_banking.kit.database import Database, DatabaseFaultError
+from llm_banking.kit.logs import configure_logging
 from llm_banking.settings import Settings
 
 
@@ -97,6 +98,7 @@ async def test_a_refused_statement_is_logged_without_the_customers_words(
     client: AsyncClient, database: Database, settings: Settings
 ) -> None:
     secret = "quagga-9912"
+    configure_logging(settings.log_level, settings.home / "logs" / "app.log")
     with pytest.raises(DatabaseFaultError, match="SQLSTATE 23514, constraint ck_chat_messages_role"):
         await store_a_robot(database, secret)
 

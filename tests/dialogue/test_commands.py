@@ -90,12 +90,17 @@ def test_small_talk_is_never_an_option(reading: MakeReading, small_talk: str) ->
         assert found.options == ("exchange_rate", "exchange_charge")
 
 
-def test_unsure_small_talk_with_no_request_beside_it_is_answered_as_it_stands(reading: MakeReading) -> None:
+def test_unsure_small_talk_with_no_request_beside_it_is_asked_again(reading: MakeReading) -> None:
     """Every candidate may be small talk; there is then nothing to offer."""
     talk = (("affirm", 0.4), ("deny", 0.2), ("thanks", 0.2), ("goodbye", 0.1), ("greeting", 0.1))
-    assert propose(reading("hm", *talk), FRESH, THRESHOLD) == Answer("affirm", 0.4)
+    assert propose(reading("hm", *talk), FRESH, THRESHOLD) == AskAgain("help", 0.4)
     one_request = (("affirm", 0.5), ("exchange_rate", 0.2), ("deny", 0.1))
     assert propose(reading("hm", *one_request), FRESH, THRESHOLD) == Answer("affirm", 0.5)
+
+
+@pytest.mark.parametrize("text", ["?", "...", "\N{POUTING FACE}", "!?!"])
+def test_a_text_without_a_letter_or_digit_asks_for_words(reading: MakeReading, text: str) -> None:
+    assert propose(reading(text, ("affirm", 0.98)), FRESH, THRESHOLD) == AskAgain("help", 0.98)
 
 
 # not ours

@@ -48,7 +48,7 @@ class Clarify:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """The customer turned down what was offered: ask for other words."""
+    """Nothing to go by, or all that was offered was turned down: ask for other words by the entry of `intent`."""
 
     intent: str
     confidence: float
@@ -81,6 +81,8 @@ def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Com
     follows = tracker.last_intent in ACCOUNT_INTENTS and kind is not None and _FOLLOW_UP.search(reading.text)
     if follows and not elsewhere and tracker.last_intent is not None:
         return Answer(tracker.last_intent, reading.confidence, kind)
+    if not any(character.isalnum() for character in reading.text):
+        return AskAgain("help", reading.confidence)
     if not reading.in_scope:
         return OutOfScope(1.0 - reading.in_scope_score)
     if reading.confidence >= answer_confidence:
@@ -89,7 +91,7 @@ def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Com
 
 
 def _clarify(reading: Reading) -> Command:
-    """Offer the likeliest banking requests; small talk is answered as it stands, being no request."""
+    """Offer the likeliest banking requests; where there are none, say what can be asked."""
     options = tuple(
         candidate.intent
         for candidate in reading.alternatives[:MAX_OPTIONS]
@@ -98,7 +100,7 @@ def _clarify(reading: Reading) -> Command:
     if len(options) > 1:
         return Clarify(options, reading.confidence)
     if reading.intent in CONVERSATIONAL:
-        return Answer(reading.intent, reading.confidence)
+        return AskAgain("help", reading.confidence)
     likeliest = tuple(one.intent for one in reading.alternatives if one.intent not in CONVERSATIONAL)
     return Clarify(likeliest[:2], reading.confidence)
 

@@ -65,7 +65,7 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path_factory: pytest.Tem
     assert len(curls) == 3
     assert len(offline) == 3
     assert all(line.startswith(("make ", *DATA_COMMANDS, "llm-banking nlu evaluate")) for line in elsewhere), elsewhere
-    with running_server(tmp_path_factory.mktemp("home"), port=8767) as server:
+    with running_server(tmp_path_factory.mktemp("home")) as server:
         answers = [run(line.replace("localhost:8000", server.url.removeprefix("http://"))) for line in curls]
     health, chat, legacy = (json.loads(answer.stdout) for answer in answers)
     assert health["status"] == "healthy"

@@ -29,7 +29,7 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     home = Path(tempfile.mkdtemp(prefix="llmb-"))
-    with running_server(home, port=8766) as found:
+    with running_server(home) as found:
         yield found
     shutil.rmtree(home)
 

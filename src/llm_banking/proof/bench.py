@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
 import statistics
 import subprocess
 import sys
@@ -190,9 +191,20 @@ class RunningServer:
         self.ready_s = ready_s
 
 
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def running_server(home: Path, *options: str, port: int = 8765) -> Iterator[RunningServer]:
-    """`llm-banking serve --demo` in a process of its own, until the block ends. Raises ServerNotReadyError."""
+def running_server(home: Path, *options: str, port: int | None = None) -> Iterator[RunningServer]:
+    """`llm-banking serve --demo` in a process of its own, until the block ends; by default on a free port.
+
+    Raises ServerNotReadyError.
+    """
+    port = port or free_port()
     environment = {**os.environ, "ENVIRONMENT": "development", "LLM_BANKING_HOME": str(home)}
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)

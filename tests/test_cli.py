@@ -90,10 +90,12 @@ def test_migrate_and_seed_can_be_repeated(service_urls: ServiceUrls, monkeypatch
 
 def test_evidence_is_written_from_the_figures(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
-    readme = tmp_path / "README.md"
-    readme.write_text((root / "README.md").read_text())
-    run("evidence", "--results", str(root / "results"), "--readme", str(readme))
+    readme, intents = tmp_path / "README.md", tmp_path / "intents.md"
+    for copy, original in ((readme, root / "README.md"), (intents, root / "docs/03-banking-use-cases.md")):
+        copy.write_text(original.read_text())
+    run("evidence", "--results", str(root / "results"), "--readme", str(readme), "--intents", str(intents))
     assert readme.read_text() == (root / "README.md").read_text()
+    assert intents.read_text() == (root / "docs/03-banking-use-cases.md").read_text()
 
 
 def test_each_misuse_is_one_line_that_names_the_remedy(

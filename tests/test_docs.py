@@ -12,13 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from llm_banking.knowledge.service import Knowledge
+from llm_banking.nlu.taxonomy import INTENTS
 from llm_banking.proof.bench import RESULTS_FILE, running_server
-from llm_banking.proof.report import ReportError, written
+from llm_banking.proof.report import ReportError, filled, intent_parts, measured_parts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if path.name != "CHANGELOG.md"]
-DATA_COMMANDS = ("pip install -r requirements/train.txt", "LLM_BANKING_DATA_DIR=data llm-banking train nlu")
+RUN_ELSEWHERE = (
+    "make ",  # the target exists: see below; this suite is itself `make test`
+    "source .venv/bin/activate",  # every test runs in it
+    "pip install -r requirements/train.txt",  # so is this
+    "LLM_BANKING_DATA_DIR=data llm-banking train nlu",  # tests/training/test_command.py
+    "llm-banking nlu evaluate",  # below, on the data
+)
 
 
 def commands(text: str) -> list[str]:
@@ -64,7 +72,7 @@ def test_the_commands_of_the_readme_do_what_it_says(tmp_path_factory: pytest.Tem
     elsewhere = [line for line in lines if line not in curls + offline]
     assert len(curls) == 3
     assert len(offline) == 3
-    assert all(line.startswith(("make ", *DATA_COMMANDS, "llm-banking nlu evaluate")) for line in elsewhere), elsewhere
+    assert all(line.startswith(RUN_ELSEWHERE) for line in elsewhere), elsewhere
     with running_server(tmp_path_factory.mktemp("home")) as server:
         answers = [run(line.replace("localhost:8000", server.url.removeprefix("http://"))) for line in curls]
     health, chat, legacy = (json.loads(answer.stdout) for answer in answers)
@@ -92,11 +100,22 @@ def test_the_evaluation_command_of_the_readme_runs_on_the_data() -> None:
 
 def test_the_measured_parts_of_the_readme_are_those_of_the_results() -> None:
     document = json.loads((ROOT / "results" / RESULTS_FILE).read_text(encoding="utf-8"))
-    assert written(document, README) == README, "run: make evidence"
+    assert filled(README, measured_parts(document)) == README, "run: make evidence"
     document["server"]["chat_ms"]["p50"] += 1
-    assert written(document, README) != README
+    assert filled(README, measured_parts(document)) != README
     with pytest.raises(ReportError):
-        written(document, README.replace("<!-- measured: end -->", ""))
+        filled(README.replace("<!-- measured: end -->", ""), measured_parts(document))
+
+
+def test_the_list_of_intents_is_the_codes(knowledge: Knowledge) -> None:
+    text = (ROOT / "docs" / "03-banking-use-cases.md").read_text(encoding="utf-8")
+    assert filled(text, intent_parts(knowledge)) == text, "run: make evidence"
+    rows = re.findall(r"^\| `([^`]+)` \| (support|operational) \|", text, re.MULTILINE)
+    assert sum(layer == "support" for _, layer in rows) == 77
+    assert len(rows) == len(set(rows)) == len(INTENTS)
+    sums = [int(number) for number in re.findall(r"^### .*: (\d+)$", text, re.MULTILINE)]
+    assert len(sums) == 7
+    assert sum(sums) == len(INTENTS)
 
 
 def test_the_results_were_measured_with_the_shipped_model() -> None:

@@ -121,13 +121,16 @@ def bench(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = P
 @app.command()
 def evidence(
     results: Annotated[Path, typer.Option(help="Folder with the figures.")] = Path("results"),
-    readme: Annotated[Path, typer.Option(help="Document whose measured table is written anew.")] = Path("README.md"),
+    readme: Annotated[Path, typer.Option(help="Document that shows the figures.")] = Path("README.md"),
+    intents: Annotated[Path, typer.Option(help="Document that lists the intents.")] = Path(
+        "docs/03-banking-use-cases.md"
+    ),
 ) -> None:
-    """Write the measured parts of the README from the figures, and from nothing else."""
+    """Write the rendered parts of the documents, from the figures and the code and from nothing else."""
     from llm_banking.proof.report import write_evidence
 
-    write_evidence(results, readme)
-    typer.echo(f"The measured parts of {readme} are those of {results}.")
+    write_evidence(results, readme, intents)
+    typer.echo(f"The rendered parts of {readme} and {intents} are those of {results} and of the code.")
 
 
 @app.command()

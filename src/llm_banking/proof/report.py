@@ -1,12 +1,15 @@
-"""`evidence`: the measured table, rendered from the figures that `bench` wrote."""
+"""`evidence`: the parts of the documents that are rendered, from the figures of `bench` and from the code."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.knowledge.service import Knowledge, load_knowledge
+from llm_banking.nlu.taxonomy import BY_NAME, CLINC_TO_INTENT, INTENTS, Category
 from llm_banking.proof.bench import RESULTS_FILE
 
 
@@ -76,9 +79,9 @@ def render_conversation(document: dict[str, Any]) -> str:
     return "\n".join(lines[:-1])
 
 
-def written(document: dict[str, Any], text: str) -> str:
-    """A text with everything between its marks rendered anew. Raises ReportError."""
-    for name, rendered in (("measured", render_table(document)), ("conversation", render_conversation(document))):
+def filled(text: str, parts: Mapping[str, str]) -> str:
+    """A text with what stands between the marks of each named part replaced. Raises ReportError."""
+    for name, rendered in parts.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ReportError(f"The document needs the marks {begin} and {end} once each.")
@@ -87,10 +90,29 @@ def written(document: dict[str, Any], text: str) -> str:
     return text
 
 
-def write_evidence(results: Path, readme: Path) -> None:
-    """Render the figures and the conversation into a document. Raises ReportError."""
+def measured_parts(document: dict[str, Any]) -> dict[str, str]:
+    """What the README takes from the figures."""
+    return {"measured": render_table(document), "conversation": render_conversation(document)}
+
+
+def intent_parts(knowledge: Knowledge) -> dict[str, str]:
+    """What docs/03 takes from the code: every intent by category, and how two layers became one."""
+    lines = []
+    for category in Category:
+        ours = [one for one in INTENTS if one.category is category]
+        lines += [f"### {category.value}: {len(ours)}", "", "| intent | layer | a customer says |", "|---|---|---|"]
+        lines += [f"| `{one.name}` | {one.layer.value} | {knowledge.entry(one.name).ask} |" for one in ours] + [""]
+    merged = ["| CLINC150 class | intent | layer |", "|---|---|---|"]
+    merged += [f"| `{name}` | `{to}` | {BY_NAME[to].layer.value} |" for name, to in sorted(CLINC_TO_INTENT.items())]
+    return {"intents": "\n".join(lines).rstrip(), "merged": "\n".join(merged)}
+
+
+def write_evidence(results: Path, readme: Path, intents: Path) -> None:
+    """Render the figures, the conversation and the intents into their documents. Raises ReportError."""
     source = results / RESULTS_FILE
     if not source.is_file():
         raise ReportError(f"{source} is not there. Run `make bench` first.")
     document = json.loads(source.read_text(encoding="utf-8"))
-    readme.write_text(written(document, readme.read_text(encoding="utf-8")), encoding="utf-8")
+    knowledge = load_knowledge(frozenset(BY_NAME))
+    for path, parts in ((readme, measured_parts(document)), (intents, intent_parts(knowledge))):
+        path.write_text(filled(path.read_text(encoding="utf-8"), parts), encoding="utf-8")

@@ -79,10 +79,16 @@ def test_the_quick_start_calls_answer_and_a_second_start_keeps_everything(home: 
         before = client.post("/api/v1/chat", json=BALANCE).json()
         assert "$" in before["message"]
         session_id = chat.json()["data"]["session_id"]
+        asked = client.post("/api/v2/chat", json={"message": BALANCE["message"], "user_id": "CUST001"}).json()["data"]
+        follow_up = {"message": "and what about checking?", "user_id": "CUST001"}
+        assert client.post("/api/v2/chat", json=follow_up).json()["data"]["intent"] != "check_balance"
     assert processes_of(home) == []
     with running_server(home, port=port) as server, httpx.Client(base_url=server.url) as client:
         assert client.get(f"/api/v2/sessions/{session_id}").json()["data"]["message_count"] == 2
         assert client.post("/api/v1/chat", json=BALANCE).json()["message"] == before["message"]
+        followed = client.post("/api/v2/chat", json={**follow_up, "session_id": asked["session_id"]}).json()["data"]
+        assert followed["intent"] == "check_balance", "the conversation outlives the server"
+        assert "Everyday Checking" in followed["response"]
 
 
 def test_a_second_start_on_one_home_is_refused_by_name(home: Path, port: int) -> None:

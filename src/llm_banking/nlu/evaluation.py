@@ -24,7 +24,7 @@ class RowsInvalidError(LlmBankingError):
 
 def load_rows(path: Path) -> tuple[list[str], list[str]]:
     """Texts and labels of a CSV or JSONL file with `text` and `category` or `intent`. Raises RowsInvalidError."""
-    if not path.is_file():
+    if path.is_dir() or not path.exists():
         raise RowsInvalidError(f"{path} is not a file. Name a CSV or JSONL file with text and category columns.")
     texts: list[str] = []
     labels: list[str] = []

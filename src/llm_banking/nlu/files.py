@@ -17,7 +17,7 @@ def predict_file(reader: Reader, source: Path, target: Path) -> int:
 
     `target` appears only when all lines are done. Raises RowsInvalidError naming the line.
     """
-    if not source.is_file():
+    if source.is_dir() or not source.exists():
         raise RowsInvalidError(f"{source} is not a file. Name a JSONL file whose lines have a `text`.")
     rows = [row for _, row in json_rows(source)]
     for number, row in enumerate(rows, start=1):

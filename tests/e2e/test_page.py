@@ -36,7 +36,7 @@ def server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def page(server: RunningServer) -> Iterator[Page]:
-    """The page in a fresh browser profile; what it complains about or fetches from elsewhere fails the test."""
+    """The rendered page in a fresh browser profile; a complaint or a fetch from elsewhere fails the test."""
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -48,6 +48,7 @@ def page(server: RunningServer) -> Iterator[Page]:
             lambda request: None if request.url.startswith((server.url, "data:")) else complaints.append(request.url),
         )
         found.goto(server.url)
+        expect(found.get_by_test_id("composer")).to_be_visible()
         yield found
         browser.close()
     assert complaints == []

@@ -85,6 +85,7 @@ def test_the_wheel_carries_the_model_the_page_and_the_knowledge(wheel: Path) -> 
         assert name in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert not [name for name in names if "tests/" in name or "node_modules" in name]
+    assert not [name for name in names if name.endswith((".orig", ".rej", ".part"))], "what a tool left behind"
 
 
 def test_it_answers_outside_the_checkout_with_the_network_cut_off(environment: Path, tmp_path: Path) -> None:

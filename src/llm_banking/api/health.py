@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from llm_banking.api.dependencies import Services, ServicesDep, policy, router
-from llm_banking.api.envelope import Timestamp, product_version
+from llm_banking.api.envelope import Timestamp
 from llm_banking.identity.principal import PUBLIC, Permission, requires
 from llm_banking.kit.clock import utc_now
 
@@ -111,7 +111,7 @@ async def _health(request: Request, response: Response, services: Services) -> H
     return Health(
         status="unhealthy" if broken else "healthy",
         timestamp=utc_now(),
-        version=product_version(),
+        version=request.scope["state"]["version"],
         components=components,
     )
 

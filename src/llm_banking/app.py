@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -28,10 +26,9 @@ from llm_banking.kit.logs import configure_logging, get_logger
 from llm_banking.kit.metrics import Metrics
 from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
+from llm_banking.nlu.service import ReadingService
 from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.settings import Settings, load_settings
-
-WARM_UP_TEXT = "What is my account balance?"
 
 
 def authenticator(settings: Settings) -> Callable[[Mapping[str, str]], Principal]:
@@ -52,16 +49,16 @@ def build_services(settings: Settings) -> Services:
             "DATABASE_URL and REDIS_URL are needed. Start with `llm-banking serve`, which brings its own where they "
             "are not set."
         )
-    reader = Reader.open()
-    reader.read(WARM_UP_TEXT)
+    metrics = Metrics(settings.prometheus_multiproc_dir)
+    readings = ReadingService(Reader.open(on_run=metrics.observe_run), on_refusal=metrics.observe_refusal)
+    readings.warm_up()
     return Services(
         settings=settings,
         database=Database(settings.database_url.get_secret_value(), max_pool_size=settings.database_max_pool_size),
         cache=Cache(settings.redis_url.get_secret_value()),
-        reader=reader,
-        reader_slots=CapacityLimiter(os.cpu_count() or 1),
+        readings=readings,
         knowledge=load_knowledge(frozenset(BY_NAME)),
-        metrics=Metrics(settings.prometheus_multiproc_dir),
+        metrics=metrics,
         authenticate=authenticator(settings),
     )
 

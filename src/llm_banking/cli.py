@@ -125,12 +125,19 @@ def evidence(
     intents: Annotated[Path, typer.Option(help="Document that lists the intents.")] = Path(
         "docs/03-banking-use-cases.md"
     ),
+    understanding: Annotated[Path, typer.Option(help="Document that shows what was measured of the model.")] = Path(
+        "docs/04-understanding.md"
+    ),
+    card: Annotated[Path, typer.Option(help="The model card.")] = Path("docs/model-card.md"),
 ) -> None:
     """Write the rendered parts of the documents, from the figures and the code and from nothing else."""
     from llm_banking.proof.report import write_evidence
+    from llm_banking.proof.understanding_report import write_understanding
 
     write_evidence(results, readme, intents)
-    typer.echo(f"The rendered parts of {readme} and {intents} are those of {results} and of the code.")
+    write_understanding(results, understanding, card)
+    written = ", ".join(str(path) for path in (readme, intents, understanding, card))
+    typer.echo(f"The rendered parts of {written} are those of {results} and of the code.")
 
 
 @app.command()
@@ -200,6 +207,32 @@ def nlu_evaluate(
         typer.echo(f"{key:14} {report[key]:.4f}" if key != "rows" else f"{key:14} {report[key]}")
 
 
+@nlu_app.command("report")
+def nlu_report(
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Leave Banking77's test file closed; held-out rows stand in for it.")
+    ] = False,
+    as_json: Json = False,
+    model: ModelFolder = None,
+) -> None:
+    """Score the model in every way it claims to understand, and write the figures as JSON."""
+    from llm_banking.nlu.reader import Reader
+    from llm_banking.proof.sections import further_sections, senses_of
+    from llm_banking.proof.understanding import RESULTS_FILE, material_of, run_understanding
+    from llm_banking.settings import load_settings
+    from llm_banking.training.datasets import load_corpus
+
+    data_dir = load_settings().data_dir
+    held_out = [(row.text, row.label) for row in load_corpus(data_dir).calibration]
+    material, reader = material_of(data_dir, held_out, rehearsal=rehearse), Reader.open(model)
+    document = run_understanding(reader, material, out, further_sections(senses_of(reader), material.ours, data_dir))
+    if as_json:
+        _print(document)
+    else:
+        typer.echo(f"{out / RESULTS_FILE} written.")
+
+
 @train_app.command("nlu")
 def train_nlu(
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
@@ -207,13 +240,17 @@ def train_nlu(
         Path | None, typer.Option(help="Folder with all-MiniLM-L6-v2; the packaged one by default.")
     ] = None,
     teachers: Annotated[int | None, typer.Option(min=0, max=9)] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, max=20)] = None,
+    teacher_epochs: Annotated[int | None, typer.Option(min=1, max=20)] = None,
+    student_epochs: Annotated[int | None, typer.Option(min=1, max=20)] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     threads: Annotated[int, typer.Option(min=1, max=256)] = 2,
     rows_per_label: Annotated[int | None, typer.Option(min=2, help="A small corpus, to try the pipeline.")] = None,
     score_test: Annotated[
         bool, typer.Option("--score-test", help="Score Banking77's test file once, at the end.")
     ] = False,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what each teacher said: a stopped run goes on from there.")
+    ] = None,
 ) -> None:
     """Train the understanding model from the data folder and write it with its manifest and report."""
     try:
@@ -226,9 +263,16 @@ def train_nlu(
         load_settings().data_dir,
         out,
         encoder=encoder,
-        changes={"teachers": teachers, "epochs": epochs, "seed": seed, "threads": threads},
+        changes={
+            "teachers": teachers,
+            "teacher_epochs": teacher_epochs,
+            "student_epochs": student_epochs,
+            "seed": seed,
+            "threads": threads,
+        },
         rows_per_label=rows_per_label,
         score_test=score_test,
+        work=work,
     )
 
 

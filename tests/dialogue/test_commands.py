@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from llm_banking.banking.service import AccountKind
-from llm_banking.dialogue.commands import Answer, AskAgain, Clarify, OutOfScope, named_account, propose
+from llm_banking.dialogue.commands import (
+    Answer,
+    AskAgain,
+    Clarify,
+    OutOfScope,
+    Proposal,
+    named_account,
+    propose,
+    propose_all,
+)
 from llm_banking.dialogue.tracker import Tracker
+from llm_banking.nlu.doubt import MAX_OPTIONS
+from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import find_slots
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 from tests.dialogue.conftest import MakeReading
@@ -62,20 +75,28 @@ def test_an_account_is_named_by_exactly_one_kind_of_word(text: str, kind: Accoun
 # a clarifying question
 
 
-def test_an_unsure_reading_offers_the_two_or_three_likeliest(reading: MakeReading) -> None:
+def test_an_unsure_reading_offers_what_may_be_meant(reading: MakeReading) -> None:
     found = propose(reading("rate", *UNSURE), FRESH, THRESHOLD)
     assert found == Clarify(("exchange_rate", "exchange_charge", "atm_support"), 0.4)
 
 
-def test_a_third_that_is_unlikely_is_not_offered(reading: MakeReading) -> None:
-    unlikely_third = (("exchange_rate", 0.5), ("exchange_charge", 0.4), ("atm_support", 0.02))
-    found = propose(reading("rate", *unlikely_third), FRESH, THRESHOLD)
-    assert found == Clarify(("exchange_rate", "exchange_charge"), 0.5)
+def test_the_prediction_set_decides_and_not_the_ranking(reading: MakeReading) -> None:
+    found = propose(reading("rate", *UNSURE, options=("exchange_charge", "change_pin")), FRESH, THRESHOLD)
+    assert found == Clarify(("exchange_charge", "change_pin"), 0.4)
 
 
-def test_two_are_offered_even_when_the_second_is_unlikely(reading: MakeReading) -> None:
-    found = propose(reading("rate", ("exchange_rate", 0.6), ("exchange_charge", 0.01)), FRESH, THRESHOLD)
-    assert found == Clarify(("exchange_rate", "exchange_charge"), 0.6)
+def test_one_intent_that_may_be_meant_is_a_yes_or_no_question(reading: MakeReading) -> None:
+    found = propose(reading("rate", *UNSURE, options=("exchange_rate",)), FRESH, THRESHOLD)
+    assert found == Clarify(("exchange_rate",), 0.4)
+
+
+def test_of_too_much_that_may_be_meant_the_likeliest_are_offered(reading: MakeReading) -> None:
+    options = ("exchange_rate", "exchange_charge", "atm_support", "change_pin", "pin_blocked")
+    assert propose(reading("rate", *UNSURE, options=options), FRESH, THRESHOLD) == Clarify(options[:MAX_OPTIONS], 0.4)
+
+
+def test_nothing_that_may_be_meant_asks_for_other_words(reading: MakeReading) -> None:
+    assert propose(reading("rate", *UNSURE, options=()), FRESH, THRESHOLD) == AskAgain("help", 0.4)
 
 
 @pytest.mark.parametrize("small_talk", sorted(CONVERSATIONAL))
@@ -83,7 +104,6 @@ def test_small_talk_is_never_an_option(reading: MakeReading, small_talk: str) ->
     for likeliest in (
         (("exchange_rate", 0.5), (small_talk, 0.3), ("exchange_charge", 0.15), ("change_pin", 0.05)),
         ((small_talk, 0.5), ("exchange_rate", 0.3), ("exchange_charge", 0.15)),
-        (("exchange_rate", 0.6), (small_talk, 0.05), ("exchange_charge", 0.03)),
     ):
         found = propose(reading("er", *likeliest), FRESH, THRESHOLD)
         assert isinstance(found, Clarify)
@@ -226,3 +246,80 @@ def test_with_no_clarification_open_nothing_is_chosen(reading: MakeReading, text
 def test_another_question_closes_the_clarification(reading: MakeReading) -> None:
     found = propose(reading("what is my balance", ("check_balance", 0.95)), OFFERED, THRESHOLD)
     assert found == Answer("check_balance", 0.95)
+
+
+# several requests in one message
+
+
+def several(reading: MakeReading, text: str, *parts: tuple[str, str, float]) -> Reading:
+    """A reading of a text whose requests are (words, intent, confidence)."""
+    found = []
+    for words, intent, confidence in parts:
+        one, start = reading(words, (intent, confidence), ("card_linking", 0.2)), text.index(words)
+        found.append(
+            Request(
+                text=words,
+                start=start,
+                end=start + len(words),
+                intent=intent,
+                confidence=confidence,
+                in_scope=one.in_scope,
+                in_scope_score=one.in_scope_score,
+                alternatives=one.alternatives,
+                options=one.options,
+                slots=one.slots,
+            )
+        )
+    whole = reading(text, ("exchange_rate", 0.75))
+    return replace(whole, requests=tuple(found))
+
+
+def test_each_request_gets_its_command_in_order(reading: MakeReading) -> None:
+    text = "show my savings balance and where is my card"
+    found = propose_all(
+        several(
+            reading, text, ("show my savings balance", "check_balance", 0.9), ("where is my card", "card_arrival", 0.9)
+        ),
+        FRESH,
+        THRESHOLD,
+    )
+    assert found == (
+        Proposal("show my savings balance", Answer("check_balance", 0.9, AccountKind.SAVINGS)),
+        Proposal("where is my card", Answer("card_arrival", 0.9)),
+    )
+
+
+def test_one_request_is_the_whole_message(reading: MakeReading) -> None:
+    one = several(reading, "my rate", ("my rate", "change_pin", 0.9))
+    assert propose_all(one, FRESH, THRESHOLD) == (Proposal("my rate", Answer("exchange_rate", 0.75)),)
+
+
+def test_an_unclear_request_beside_a_clear_one_is_asked_about(reading: MakeReading) -> None:
+    found = propose_all(
+        several(reading, "my card and my pin", ("my card", "card_arrival", 0.4), ("my pin", "change_pin", 0.9)),
+        FRESH,
+        THRESHOLD,
+    )
+    assert [type(one.command) for one in found] == [Clarify, Answer]
+
+
+def test_where_nothing_is_clear_the_message_is_taken_whole(reading: MakeReading) -> None:
+    said = several(reading, "my card and my pin", ("my card", "card_arrival", 0.4), ("my pin", "change_pin", 0.4))
+    assert propose_all(said, FRESH, THRESHOLD) == (Proposal(said.text, Answer("exchange_rate", 0.75)),)
+
+
+def test_what_is_asked_twice_is_answered_once(reading: MakeReading) -> None:
+    said = several(reading, "pay gas, pay rent", ("pay gas", "pay_bill", 0.9), ("pay rent", "pay_bill", 0.8))
+    assert propose_all(said, FRESH, THRESHOLD) == (Proposal("pay gas", Answer("pay_bill", 0.9)),)
+
+
+def test_an_open_question_is_answered_by_the_first_request_only(reading: MakeReading) -> None:
+    said = several(
+        reading, "the second, where is it", ("the second", "deny", 0.4), ("where is it", "card_arrival", 0.9)
+    )
+    assert [one.command for one in propose_all(said, OFFERED, THRESHOLD)] == [
+        Answer("card_linking", 1.0),
+        Answer("card_arrival", 0.9),
+    ]
+    twice = several(reading, "where is it, first", ("where is it", "card_arrival", 0.9), ("first", "change_pin", 0.9))
+    assert [one.command for one in propose_all(twice, OFFERED, THRESHOLD)][-1] == Answer("change_pin", 0.9)

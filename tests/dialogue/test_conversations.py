@@ -25,6 +25,8 @@ class Turn(BaseModel):
     lacks: list[str] = []
     cites: str | None = None
     asks_back: bool = False
+    in_order: list[str] = []
+    requests: list[str] | None = None
 
 
 class Conversation(BaseModel):
@@ -48,6 +50,12 @@ def problems(turn: Turn, data: dict[str, Any]) -> list[str]:
         found.append(f"cites {data['citations']}")
     if turn.asks_back and "Which do you mean" not in data["response"]:
         found.append("does not ask back")
+    places = [data["response"].find(text) for text in turn.in_order]
+    if places != sorted(places) or -1 in places:
+        found.append(f"{turn.in_order} stand at {places}")
+    if turn.requests is not None:
+        requests = [one["intent"] for one in data["metadata"]["requests"]]
+        found += [f"requests are {requests}"] if requests != turn.requests else []
     return found
 
 
@@ -75,7 +83,10 @@ async def test_a_conversation_goes_as_written(client: AsyncClient, conversation:
 
 
 def test_the_runner_sees_each_kind_of_difference() -> None:
-    data = {"intent": "greeting", "response": "Hello, $5.", "citations": [{"id": "greeting"}]}
+    data: dict[str, Any] = {"intent": "greeting", "response": "Hello, $5.", "citations": [{"id": "greeting"}]}
     turn = Turn(says="x", intent="thanks", contains=["Bye"], lacks=["$"], cites="thanks", asks_back=True)
     assert len(problems(turn, data)) == 5
+    data["metadata"] = {"requests": [{"intent": "greeting"}]}
+    assert len(problems(Turn(says="x", in_order=["$5", "Hello"], requests=["thanks"]), data)) == 2
+    assert problems(Turn(says="x", in_order=["Hello", "$5"], requests=["greeting"]), data) == []
     assert problems(Turn(says="x", intent="greeting", contains=["$5"], cites="greeting"), data) == []

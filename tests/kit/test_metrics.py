@@ -96,6 +96,18 @@ def test_the_exposition_counts_each_series() -> None:
     assert f'http_request_duration_seconds_bucket{{le="+Inf",{series}}} 2.0' in text
 
 
+def test_runs_and_refusals_are_counted_and_are_no_requests() -> None:
+    metrics = Metrics(None)
+    for source in ("model", "cache", "cache"):
+        metrics.observe_run(source)
+    metrics.observe_refusal()
+    text = metrics.exposition().decode()
+    assert 'nlu_runs_total{source="cache"} 2.0' in text
+    assert 'nlu_runs_total{source="model"} 1.0' in text
+    assert "nlu_refusals_total 1.0" in text
+    assert metrics.latency_by_route() == {}
+
+
 WORKER = """
 import sys
 from pathlib import Path

@@ -93,7 +93,7 @@ def test_a_restricted_evaluation_refuses_labels_outside_the_77(reader: Reader) -
 
 def test_an_unrestricted_evaluation_scores_what_the_reader_says(reader: Reader) -> None:
     """Gold is what the raw scores prefer, the reject label included, but for one row that is wrong on purpose."""
-    gold = [LABELS[index] for index in reader.logits(TEXTS).argmax(axis=1)]
+    gold = [LABELS[index] for index in reader.outputs(TEXTS)[0].argmax(axis=1)]
     assert evaluate_rows(reader, TEXTS, gold, restrict_to_support=False)["accuracy"] == 1.0
     gold[0] = "change_pin"
     report = evaluate_rows(reader, TEXTS, gold, restrict_to_support=False)
@@ -105,6 +105,6 @@ def test_an_unrestricted_evaluation_scores_what_the_reader_says(reader: Reader) 
 
 def test_a_restricted_evaluation_lets_only_the_77_compete(reader: Reader) -> None:
     """A balance question has no support label; restricted, the best of the 77 counts as right."""
-    best = LABELS[int(np.argmax(reader.logits(TEXTS[:1])[0, :77]))]
+    best = LABELS[int(np.argmax(reader.outputs(TEXTS[:1])[0][0, :77]))]
     assert evaluate_rows(reader, TEXTS[:1], [best], restrict_to_support=True)["accuracy"] == 1.0
     assert evaluate_rows(reader, TEXTS[:1], [best], restrict_to_support=False)["accuracy"] == 0.0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_banking.nlu.metrics import softmax
-from llm_banking.nlu.reader import ALTERNATIVES, EMBEDDING_SIZE, Reader, TextInvalidError, check_text
+from llm_banking.nlu.artifact import EMBEDDING_SIZE
+from llm_banking.nlu.reader import ALTERNATIVES, Reader, TextInvalidError, check_text
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS
 
 TEXTS = [
@@ -61,16 +61,20 @@ def test_confidences_are_probabilities_sorted_and_of_known_intents(reader: Reade
     assert sum(confidences) <= 1 + 1e-9
     assert {one.intent for one in found.alternatives} <= set(BY_NAME)
     assert (found.intent, found.confidence) == (found.alternatives[0].intent, confidences[0])
-    assert found.in_scope is (found.in_scope_score >= reader.artifact.in_scope_minimum)
+    assert found.in_scope is (found.in_scope_score >= reader.artifact.calibration.in_scope_minimum)
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_confidence_is_the_calibrated_softmax_of_the_logits(reader: Reader, text: str) -> None:
+def test_confidence_is_what_the_calibration_makes_of_the_outputs(reader: Reader, text: str) -> None:
     found = reader.read(text)
-    scaled = reader.logits([text])[0] / reader.artifact.temperature
-    assert found.in_scope_score == pytest.approx(1 - softmax(scaled)[-1])
-    assert found.confidence == pytest.approx(softmax(scaled[:-1]).max())
-    assert found.intent == LABELS[int(scaled[:-1].argmax())]
+    logits, embeddings = reader.outputs([text])
+    calibration = reader.artifact.calibration
+    chances = calibration.probabilities(logits)[0]
+    nearest = reader.artifact.neighbours.nearest(embeddings)
+    assert found.in_scope_score == pytest.approx(calibration.in_scope_score(logits, nearest)[0])
+    assert found.confidence == pytest.approx(chances.max())
+    assert found.intent == LABELS[int(chances.argmax())]
+    assert found.options == tuple(LABELS[at] for at in calibration.prediction_set(chances))
 
 
 def test_the_json_has_the_documented_shape(reader: Reader) -> None:
@@ -82,8 +86,10 @@ def test_the_json_has_the_documented_shape(reader: Reader) -> None:
         "in_scope",
         "in_scope_score",
         "alternatives",
+        "options",
         "slots",
         "pii",
+        "requests",
         "model_version",
     }
     assert document["text"] == "What is my account balance?"
@@ -92,6 +98,8 @@ def test_the_json_has_the_documented_shape(reader: Reader) -> None:
     assert (document["slots"], document["pii"]) == ([], [])
     assert len(document["alternatives"]) == ALTERNATIVES
     assert all(set(one) == {"intent", "confidence"} for one in document["alternatives"])
+    assert [one["text"] for one in document["requests"]] == [document["text"]]
+    assert document["options"][0] == document["intent"]
     assert document["alternatives"][0] == {"intent": document["intent"], "confidence": document["confidence"]}
 
 

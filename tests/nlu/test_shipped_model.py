@@ -56,10 +56,11 @@ def test_the_model_stays_small(reader: Reader) -> None:
     assert (reader.artifact.folder / MODEL_FILE).stat().st_size <= MAX_MODEL_BYTES
 
 
-def test_the_manifest_names_the_examples_that_ship(reader: Reader) -> None:
-    examples = resources.files("llm_banking.training") / "data" / "operational_examples.yml"
+@pytest.mark.parametrize("name", ["operational_examples.yml", "support_examples.yml"])
+def test_the_manifest_names_the_examples_that_ship(reader: Reader, name: str) -> None:
+    examples = resources.files("llm_banking.training") / "data" / name
     digest = hashlib.sha256(examples.read_bytes()).hexdigest()
-    assert reader.artifact.manifest["data_sha256"]["operational_examples.yml"] == digest
+    assert reader.artifact.manifest["data_sha256"][name] == digest
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,32 @@ def write_clinc(path: Path, rows: list[tuple[str, str, str]]) -> None:
             stream.write(json.dumps({"split": "train", "text": text, "intent": intent, "domain": domain}) + "\n")
 
 
+def write_span_sets(folder: Path) -> None:
+    """The four sets that mark slots and personal data, nine rows each and one held out."""
+    person = {"start": 4, "end": 7, "type": "PERSON", "text": "ana"}
+    slot = {"slot": "recipient_account_name", "start": 4, "end": 7, "text": "ana"}
+    files: dict[str, list[dict[str, Any]]] = {
+        "nlupp/banking_folds0-9.jsonl": [
+            {"fold": 0, "text": "pay ana", "slots": {"person_name": {"span": [4, 7], "value": "ana"}}},
+            {"fold": 9, "text": "a held row", "slots": {}},
+        ],
+        "sgd_banks/user_turns_train.jsonl": [
+            {"dialogue_id": f"d{at}", "text": "pay ana", "spans": [slot]} for at in range(9)
+        ],
+        "multidogo_finance/pii_spans_train.jsonl.gz": [
+            {"id": f"c{at}-1.0", "text": "pay ana", "spans": [person | {"type": "PERSON_NAME"}]} for at in range(9)
+        ],
+        "presidio_research/generated_large.jsonl": [
+            {"template_id": at, "text": "pay ana", "spans": [person]} for at in range(9)
+        ],
+    }
+    for name, rows in files.items():
+        path = folder / name
+        path.parent.mkdir()
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
+
+
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with six Banking77 labels and a few CLINC150 classes. Do not change it: it is shared."""
@@ -102,4 +129,5 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows += [("Rate for POUNDS?", "exchange_rate"), (CONTRADICTED, "pin_blocked"), (CONTRADICTED.upper(), "change_pin")]
     write_banking77(folder / "banking77" / "train.csv", rows)
     write_clinc(folder / "clinc150" / "train.jsonl.gz", CLINC)
+    write_span_sets(folder)
     return folder

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_banking.nlu.artifact import FILES
 from tests.test_cli import run
 
 
@@ -14,8 +15,8 @@ from tests.test_cli import run
 def test_train_nlu_writes_a_model_that_serves(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_BANKING_DATA_DIR", str(tiny_data))
     out = tmp_path / "model"
-    size = ("--teachers", "0", "--epochs", "1", "--threads", "1", "--rows-per-label", "8")
+    size = ("--teachers", "0", "--student-epochs", "1", "--threads", "1", "--rows-per-label", "8")
     run("train", "nlu", "--out", str(out), *size)
-    assert {path.name for path in out.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json", "report.md"}
+    assert {path.name for path in out.iterdir()} == {*FILES, "manifest.json", "report.md"}
     document = json.loads(run("nlu", "read", "hello", "--json", "--model", str(out)))
     assert document["model_version"] == json.loads((out / "manifest.json").read_text())["version"]

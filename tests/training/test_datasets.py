@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from llm_banking.nlu.taxonomy import CLINC_TO_INTENT, LABELS, OUT_OF_SCOPE
+from llm_banking.nlu.taxonomy import CLINC_TO_INTENT, LABELS, OUT_OF_SCOPE, SUPPORT_INTENTS
 from llm_banking.training.datasets import (
     CLINC_NEVER_REJECTED,
     CLINC_UNSEEN_DOMAINS,
+    HELD_OUT_OPERATIONAL_ROWS,
+    HELD_OUT_REJECT_SHARE,
+    HELD_OUT_SUPPORT_ROWS,
+    OWN_EXAMPLES,
     Corpus,
     DataInvalidError,
     DataMissingError,
@@ -133,24 +137,35 @@ def test_every_source_arrives_whole(corpus: Corpus) -> None:
     assert sources["own"] == len({canonical(text) for texts in read_own_examples().values() for text in texts})
 
 
-def test_the_split_is_disjoint_stratified_and_the_same_each_time(corpus: Corpus, tiny_data: Path) -> None:
+def test_the_split_holds_out_so_many_of_each_label_and_is_the_same_each_time(corpus: Corpus, tiny_data: Path) -> None:
     train, held = ({canonical(row.text) for row in rows} for rows in (corpus.train, corpus.calibration))
     assert train.isdisjoint(held)
-    groups: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for side, rows in enumerate((corpus.train, corpus.calibration)):
-        for row in rows:
-            groups[row.label, row.source][side] += 1
-    for (label, source), (kept, out) in groups.items():
-        assert kept >= 1, (label, source)
-        assert out == (max(1, round((kept + out) * 0.05)) if kept + out > 1 else 0), (label, source)
+    eligible: Counter[str] = Counter()
+    for row in everything(corpus):
+        if row.label not in SUPPORT_INTENTS or row.source == "banking77":
+            eligible[row.label] += 1
+    out = Counter(row.label for row in corpus.calibration)
+    for label, rows in eligible.items():
+        if label == OUT_OF_SCOPE:
+            wanted = round(rows * HELD_OUT_REJECT_SHARE)
+        else:
+            wanted = HELD_OUT_SUPPORT_ROWS if label in SUPPORT_INTENTS else HELD_OUT_OPERATIONAL_ROWS
+        assert out[label] == min(wanted, rows // 2), label
     assert load_corpus(tiny_data) == corpus
     assert load_corpus(tiny_data, seed=1).calibration != corpus.calibration
 
 
+def test_our_own_support_rows_are_never_what_a_model_is_judged_by(corpus: Corpus) -> None:
+    held = {(row.label in SUPPORT_INTENTS, row.source) for row in corpus.calibration}
+    assert (True, "banking77") in held
+    assert (True, "own") not in held
+    assert any(row.source == "own" and row.label in SUPPORT_INTENTS for row in corpus.train)
+
+
 def test_a_split_does_not_depend_on_the_order_of_the_groups() -> None:
-    rows = [Example(f"{label} {number}", label, "own") for label in "ab" for number in range(10)]
-    forward, backward = (_split(given, 0.2, random.Random(0)) for given in (rows, rows[10:] + rows[:10]))  # noqa: S311
-    assert [len(part) for part in forward] == [16, 4]
+    rows = [Example(f"{label} {number}", label, "own") for label in ("pay_bill", "thanks") for number in range(30)]
+    forward, backward = (_split(given, random.Random(0)) for given in (rows, rows[30:] + rows[:30]))  # noqa: S311
+    assert [len(part) for part in forward] == [30, 30]
     assert forward == backward
 
 
@@ -164,7 +179,7 @@ def test_a_shrunken_corpus_has_at_most_so_many_rows_for_each_label(tiny_data: Pa
 def test_the_corpus_names_its_files_by_their_hashes(corpus: Corpus, tiny_data: Path) -> None:
     for name in ("banking77/train.csv", "clinc150/train.jsonl.gz"):
         assert corpus.sha256[name] == hashlib.sha256((tiny_data / name).read_bytes()).hexdigest()
-    assert set(corpus.sha256) == {"banking77/train.csv", "clinc150/train.jsonl.gz", "operational_examples.yml"}
+    assert set(corpus.sha256) == {"banking77/train.csv", "clinc150/train.jsonl.gz", *OWN_EXAMPLES}
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,16 @@ from transformers import BertConfig
 
 from llm_banking.training import export
 from llm_banking.training.encoder import IntentEncoder, collate
-from llm_banking.training.export import ExportMismatchError, export_int8
+from llm_banking.training.export import OUTPUTS, ExportMismatchError, JointModel, export_int8
+from llm_banking.training.token_head import TokenHead
 
 LABEL_COUNT = 7
 SAMPLE = [[101, 5, 6, 7, 102], [101, 9, 102], [101, *range(10, 40), 102]]
 
 
 @pytest.fixture
-def small() -> IntentEncoder:
-    """An untrained encoder of the real kind, a hundredth of its size."""
+def small() -> JointModel:
+    """An untrained model of the real kind, a hundredth of its size."""
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=2_200,
@@ -29,72 +30,69 @@ def small() -> IntentEncoder:
         intermediate_size=128,
         max_position_embeddings=64,
     )
-    return IntentEncoder(config, LABEL_COUNT).eval()
+    return JointModel(IntentEncoder(config, LABEL_COUNT), TokenHead(64, layers=(1, 2), channels=8)).eval()
 
 
-def run(model: IntentEncoder, ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    with torch.inference_mode():
-        logits, embedding = model.eval()(*collate(ids))
-    return logits.numpy(), embedding.numpy()
-
-
-def test_the_int8_graph_stays_near_the_module_for_any_length_and_any_batch(
-    small: IntentEncoder, tmp_path: Path
-) -> None:
+def test_the_int8_graph_stays_near_the_module_for_any_length(small: JointModel, tmp_path: Path) -> None:
     target = tmp_path / "model.onnx"
     export_int8(small, SAMPLE, target)
     session = ort.InferenceSession(str(target), providers=["CPUExecutionProvider"])
-    for batch in (SAMPLE, SAMPLE[1:2], [[101, 102]]):
-        ids, mask = collate(batch)
-        logits, embedding = session.run(
-            ["logits", "embedding"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
-        )
-        wanted_logits, wanted_embedding = run(small, batch)
-        assert np.abs(logits - wanted_logits).max() < 0.05
-        assert (embedding * wanted_embedding).sum(axis=1).min() > 0.99
-        assert np.linalg.norm(embedding, axis=1) == pytest.approx(np.ones(len(batch)), abs=1e-4)
+    assert [one.name for one in session.get_inputs()] == ["input_ids"]
+    for ids in (*SAMPLE, [101, 102]):
+        logits, embedding, tags = session.run(OUTPUTS, {"input_ids": np.array([ids])})
+        with torch.inference_mode():
+            wanted = [one.numpy() for one in small(*collate([ids]))]
+        assert np.abs(logits - wanted[0]).max() < 0.05
+        assert (embedding * wanted[1]).sum(axis=1).min() > 0.99
+        assert np.linalg.norm(embedding, axis=1) == pytest.approx(np.ones(1), abs=1e-4)
+        assert tags.shape == wanted[2].shape == (1, len(ids), wanted[2].shape[-1])
+        assert np.abs(tags - wanted[2]).max() < 0.05
 
 
-Damage = Callable[[IntentEncoder], None]
+Damage = Callable[[JointModel], None]
 
 
 def damaged_export(monkeypatch: pytest.MonkeyPatch, damage: Damage) -> None:
     """Plant a fault: the graph is written from a module that `damage` has changed, then the module is mended."""
-    real = export._export_fp32
+    real = export._export_plain
 
-    def planted(model: IntentEncoder, path: Path) -> None:
+    def planted(model: JointModel, path: Path) -> None:
         sound = {name: value.clone() for name, value in model.state_dict().items()}
         with torch.no_grad():
             damage(model)
         real(model, path)
         model.load_state_dict(sound)
 
-    monkeypatch.setattr(export, "_export_fp32", planted)
+    monkeypatch.setattr(export, "_export_plain", planted)
 
 
-def shift_one_logit(model: IntentEncoder) -> None:
-    model.head.bias[3] += 0.01
+def shift_one_logit(model: JointModel) -> None:
+    model.intents.head.bias[3] += 0.01
 
 
-def lose_a_layer(model: IntentEncoder) -> None:
-    model.state_dict()["bert.encoder.layer.1.output.dense.weight"].zero_()
+def lose_a_layer(model: JointModel) -> None:
+    model.state_dict()["intents.bert.encoder.layer.1.output.dense.weight"].zero_()
 
 
-def not_a_number(model: IntentEncoder) -> None:
-    model.head.bias[3] = float("nan")
+def not_a_number(model: JointModel) -> None:
+    model.intents.head.bias[3] = float("nan")
 
 
-def turn_the_embedding(model: IntentEncoder) -> None:
+def shift_one_tag(model: JointModel) -> None:
+    model.spans.tags.bias[3] += 0.01
+
+
+def turn_the_embedding(model: JointModel) -> None:
     """Every embedding turned about, and the head with it: the logits stay, the embedding does not."""
     weights = model.state_dict()
     for part in ("weight", "bias"):
-        weights[f"bert.encoder.layer.1.output.LayerNorm.{part}"].neg_()
-    weights["head.weight"].neg_()
+        weights[f"intents.bert.encoder.layer.1.output.LayerNorm.{part}"].neg_()
+    weights["intents.head.weight"].neg_()
 
 
-@pytest.mark.parametrize("damage", [shift_one_logit, lose_a_layer, not_a_number, turn_the_embedding])
+@pytest.mark.parametrize("damage", [shift_one_logit, lose_a_layer, not_a_number, shift_one_tag, turn_the_embedding])
 def test_a_graph_that_differs_from_the_module_is_refused(
-    small: IntentEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage
+    small: JointModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage
 ) -> None:
     damaged_export(monkeypatch, damage)
     with pytest.raises(ExportMismatchError, match="differs"):

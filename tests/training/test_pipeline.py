@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from llm_banking.nlu.artifact import MANIFEST_FILE, MAX_MODEL_BYTES, MODEL_FILE, TOKENIZER_FILE, sha256_of
-from llm_banking.nlu.reader import EMBEDDING_SIZE, Reader
+from llm_banking.nlu.artifact import (
+    EMBEDDING_SIZE,
+    FILES,
+    MANIFEST_FILE,
+    MAX_MODEL_BYTES,
+    MODEL_FILE,
+    open_artifact,
+    sha256_of,
+)
+from llm_banking.nlu.doubt import UNFITTED
+from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS
 from llm_banking.training.datasets import Corpus, load_corpus
 from llm_banking.training.encoder import packaged_encoder_dir
-from llm_banking.training.nlu import Recipe
-from llm_banking.training.release import train_release
+from llm_banking.training.fine_tune import Recipe
+from llm_banking.training.release import Places, train_release
 from tests.training.conftest import BANKING77, write_banking77
 
 pytestmark = pytest.mark.slow
 
-RECIPE = Recipe(teachers=1, epochs=1, threads=1)
+RECIPE = Recipe(teachers=1, teacher_epochs=1, student_epochs=1, threads=1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class Release:
     corpus: Corpus
     manifest: dict[str, Any]
     steps: list[tuple[str, int, int]]
+    places: Places
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +50,12 @@ def release(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Releas
     folder = tmp_path_factory.mktemp("release") / "model"
     test = tmp_path_factory.mktemp("official") / "test.csv"
     write_banking77(test, [(f"please: {texts[0]}", label) for label, texts in BANKING77.items()])
-    corpus = load_corpus(tiny_data, rows_per_label=4)
+    corpus = load_corpus(tiny_data, rows_per_label=8)
     steps: list[tuple[str, int, int]] = []
-    manifest = train_release(corpus, packaged_encoder_dir(), folder, RECIPE, lambda *step: steps.append(step), test)
-    return Release(folder, corpus, manifest, steps)
+    work = tmp_path_factory.mktemp("work")
+    places = Places(tiny_data, packaged_encoder_dir(), folder, work, test)
+    manifest = train_release(corpus, places, RECIPE, lambda *step: steps.append(step))
+    return Release(folder, corpus, manifest, steps, places)
 
 
 def test_the_folder_serves(release: Release) -> None:
@@ -58,7 +70,7 @@ def test_the_folder_serves(release: Release) -> None:
 def test_the_manifest_describes_the_files_beside_it(release: Release) -> None:
     manifest = json.loads((release.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
     assert manifest == release.manifest
-    assert manifest["sha256"] == {name: sha256_of(release.folder / name) for name in (MODEL_FILE, TOKENIZER_FILE)}
+    assert manifest["sha256"] == {name: sha256_of(release.folder / name) for name in FILES}
     assert manifest["labels"] == list(LABELS)
     assert manifest["recipe"] == RECIPE.as_dict()
     assert manifest["data_sha256"] == release.corpus.sha256
@@ -71,16 +83,29 @@ def test_the_model_is_small_enough_to_ship(release: Release) -> None:
     assert size == release.manifest["bytes"] <= MAX_MODEL_BYTES == 25_000_000
 
 
-def test_the_calibration_is_usable_and_drawn_from_the_held_out_rows(release: Release) -> None:
-    calibration = release.manifest["calibration"]
-    assert 0 < calibration["temperature"] < math.inf
-    assert 0 < calibration["answer_confidence"] <= 1
-    assert 0 < calibration["in_scope_minimum"] < 1
+def test_the_calibration_is_fitted_and_the_held_out_rows_are_judged(release: Release) -> None:
+    calibration = open_artifact(release.folder).calibration
+    assert calibration != UNFITTED
+    assert 0 < calibration.support_temperature < math.inf
+    assert 0 < calibration.answer_confidence <= 1
     held = release.manifest["metrics"]["held_out"]
     assert held["rows"] == sum(row.label in BY_NAME for row in release.corpus.calibration)
     assert sum(one["rows"] for one in held["by_source"].values()) == held["rows"]
-    unseen = release.manifest["metrics"]["out_of_scope_unseen_domains"]
-    assert unseen["rows"] == len(release.corpus.unseen_out_of_scope)
+    assert sum(one["rows"] for one in held["by_layer"].values()) == held["rows"]
+    lost = release.manifest["metrics"]["int8"]
+    assert lost["rows"] == held["rows"]
+    assert lost["int8_accuracy"] == held["accuracy"]
+
+
+def test_a_stopped_run_goes_on_from_what_its_teachers_said(release: Release, tmp_path: Path) -> None:
+    steps: list[str] = []
+    places = replace(release.places, out=tmp_path, test=None)
+    again = train_release(release.corpus, places, RECIPE, lambda what, _done, _total: steps.append(what))
+    assert not any(what.startswith("teacher") for what in steps)
+    assert again["sha256"][MODEL_FILE] == release.manifest["sha256"][MODEL_FILE]
+    other = replace(RECIPE, seed=RECIPE.seed + 1)
+    train_release(release.corpus, places, other, lambda what, _done, _total: steps.append(what))
+    assert "teacher 1" in steps
 
 
 def test_it_learnt_something(release: Release) -> None:
@@ -106,11 +131,11 @@ def test_the_report_says_what_the_manifest_says(release: Release) -> None:
     assert report.startswith(f"# {manifest['version']}\n")
     for source, row in manifest["metrics"]["held_out"]["by_source"].items():
         assert f"| held-out accuracy, {source} | {row['rows']} | {row['accuracy']:.4f} |" in report
-    assert f"{manifest['metrics']['out_of_scope_unseen_domains']['auroc']:.4f}" in report
     assert f"macro-F1 | {len(BANKING77)} | {manifest['banking77_test']['all_labels']['macro_f1']:.4f} |" in report
 
 
 def test_progress_ends_where_it_said_it_would(release: Release) -> None:
     last = {name: (done, total) for name, done, total in release.steps}
-    assert list(last) == ["linear probe", "teacher 1", "student"]
+    names = [name for name in last if not name.startswith("token head")]
+    assert names == ["embeddings", "teacher 1", "student", "calibration"]
     assert all(done == total > 0 for done, total in last.values())

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
 
 from llm_banking.identity.principal import Policy, Principal
@@ -18,6 +17,7 @@ from llm_banking.kit.logs import get_logger
 from llm_banking.kit.metrics import Metrics
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reader, Reading
+from llm_banking.nlu.service import ReadingService
 from llm_banking.settings import Settings
 
 _POLICY = "__policy__"
@@ -36,16 +36,20 @@ class Services:
     settings: Settings
     database: Database
     cache: Cache
-    reader: Reader
-    reader_slots: CapacityLimiter
+    readings: ReadingService
     knowledge: Knowledge
     metrics: Metrics
     authenticate: Callable[[Mapping[str, str]], Principal]
 
+    @property
+    def reader(self) -> Reader:
+        """The understanding model."""
+        return self.readings.reader
+
     async def read(self, text: str) -> tuple[Reading, float]:
-        """Read a text off the event loop: the reading, and the milliseconds it took."""
+        """Read a text off the event loop: the reading, and the milliseconds it took. Raises ReadingBusyError."""
         started = time.perf_counter()
-        reading = await to_thread.run_sync(self.reader.read, text, limiter=self.reader_slots)
+        reading = await self.readings.read(text)
         return reading, (time.perf_counter() - started) * 1000
 
 

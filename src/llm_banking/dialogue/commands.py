@@ -8,22 +8,21 @@ from dataclasses import dataclass
 
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue.tracker import Tracker
+from llm_banking.nlu.doubt import MAX_OPTIONS
 from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import Slot
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 
 ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
 """Intents that are answered from the customer's own rows."""
 
-MAX_OPTIONS = 3
-MIN_OPTION_CONFIDENCE = 0.08
-"""A candidate less likely than this is not worth offering in a clarifying question."""
-
 _FOLLOW_UP = re.compile(r"^\W*(and|also|what about|how about|same for)\b", re.IGNORECASE)
 _ORDINALS = (
     re.compile(r"^\W*((the|option|number) )*(1|1st|one|first|former)( one| option)?\W*$", re.IGNORECASE),
     re.compile(r"^\W*((the|option|number) )*(2|2nd|two|second)( one| option)?\W*$", re.IGNORECASE),
     re.compile(r"^\W*((the|option|number) )*(3|3rd|three|third)( one| option)?\W*$", re.IGNORECASE),
+    re.compile(r"^\W*((the|option|number) )*(4|4th|four|fourth)( one| option)?\W*$", re.IGNORECASE),
 )
 _LAST = re.compile(r"^\W*(the )?(last|latter)( one| option)?\W*$", re.IGNORECASE)
 _NONE = re.compile(r"^\W*(none|neither)( of (them|these|those))?\W*$", re.IGNORECASE)
@@ -64,6 +63,14 @@ class OutOfScope:
 Command = Answer | Clarify | AskAgain | OutOfScope
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The command for one request of a message, and the words of the message that make it."""
+
+    text: str
+    command: Command
+
+
 def named_account(slots: Sequence[Slot]) -> AccountKind | None:
     """The one kind of account that a text's slots name; None when they name none or several."""
     known = set(AccountKind)
@@ -71,8 +78,32 @@ def named_account(slots: Sequence[Slot]) -> AccountKind | None:
     return AccountKind(found.pop()) if len(found) == 1 else None
 
 
-def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Command:
-    """Choose the command for a reading in the light of the conversation so far."""
+def propose_all(reading: Reading, tracker: Tracker, answer_confidence: float) -> tuple[Proposal, ...]:
+    """A command for each request of a message, in the order they are mentioned; what is asked twice comes once.
+
+    Where not one of several requests is clear, the message is taken as a whole.
+    """
+    found: list[Proposal] = []
+    before = tracker
+    for request in reading.requests if len(reading.requests) > 1 else ():
+        command = propose(request, before, answer_confidence)
+        if all(one.command != command and not _answers_alike(one.command, command) for one in found):
+            found.append(Proposal(request.text, command))
+        before = Tracker(last_intent=command.intent if isinstance(command, Answer) else before.last_intent)
+    if any(isinstance(one.command, Answer) for one in found):
+        return tuple(found)
+    return (Proposal(reading.text, propose(reading, tracker, answer_confidence)),)
+
+
+def _answers_alike(one: Command, other: Command) -> bool:
+    """Whether two commands give the same answer, however sure each is."""
+    if not (isinstance(one, Answer) and isinstance(other, Answer)):
+        return False
+    return (one.intent, one.account_kind) == (other.intent, other.account_kind)
+
+
+def propose(reading: Reading | Request, tracker: Tracker, answer_confidence: float) -> Command:
+    """Choose the command for a message, or for one request of it, in the light of the conversation so far."""
     chosen = _choice(reading, tracker)
     if chosen is not None:
         return chosen
@@ -90,22 +121,18 @@ def propose(reading: Reading, tracker: Tracker, answer_confidence: float) -> Com
     return _clarify(reading)
 
 
-def _clarify(reading: Reading) -> Command:
-    """Offer the likeliest banking requests; where there are none, say what can be asked."""
-    options = tuple(
-        candidate.intent
-        for candidate in reading.alternatives[:MAX_OPTIONS]
-        if candidate.confidence >= MIN_OPTION_CONFIDENCE and candidate.intent not in CONVERSATIONAL
-    )
-    if len(options) > 1:
-        return Clarify(options, reading.confidence)
-    if reading.intent in CONVERSATIONAL:
+def _clarify(reading: Reading | Request) -> Command:
+    """Offer what may be meant, by the prediction set, and of too much the likeliest; of nothing, say what can be asked.
+
+    Where small talk is likeliest of several, a guess at a request would be worse than a question.
+    """
+    options = tuple(intent for intent in reading.options if intent not in CONVERSATIONAL)
+    if not options or (reading.intent in CONVERSATIONAL and len(options) == 1):
         return AskAgain("help", reading.confidence)
-    likeliest = tuple(one.intent for one in reading.alternatives if one.intent not in CONVERSATIONAL)
-    return Clarify(likeliest[:2], reading.confidence)
+    return Clarify(options[:MAX_OPTIONS], reading.confidence)
 
 
-def _choice(reading: Reading, tracker: Tracker) -> Command | None:
+def _choice(reading: Reading | Request, tracker: Tracker) -> Command | None:
     """The answer to a clarifying question, where one is open and the text is an answer to it."""
     if not tracker.offered:
         return None

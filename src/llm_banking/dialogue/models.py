@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Base
 from llm_banking.kit.ids import uuid7
-from llm_banking.nlu.reader import EMBEDDING_SIZE
+from llm_banking.nlu.artifact import EMBEDDING_SIZE
 
 
 class ChatSession(Base):

@@ -13,14 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking import service as banking
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue import repository
-from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, propose
+from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, propose_all
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
-from llm_banking.dialogue.replies import AccountFacts, Reply, compose
+from llm_banking.dialogue.replies import AccountFacts, Reply
+from llm_banking.dialogue.several import compose_turn
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.requests import Request
 
 TITLE_CHARS = 60
 ENGINE = "template"
@@ -34,12 +36,14 @@ class Turn:
     message_id: UUID
     reply: Reply
     model_version: str
+    requests: tuple[Request, ...]
 
 
 def guest_reply(reading: Reading, knowledge: Knowledge, answer_confidence: float) -> Reply:
     """One turn without a conversation, an account or a database."""
     tracker = Tracker()
-    return compose(propose(reading, tracker, answer_confidence), tracker, knowledge, None)
+    proposals = propose_all(reading, tracker, answer_confidence)
+    return compose_turn(proposals, [None] * len(proposals), tracker, knowledge)
 
 
 async def handle_turn(
@@ -54,7 +58,7 @@ async def handle_turn(
     answer_confidence: float,
     account_kind: AccountKind | None = None,
 ) -> Turn:
-    """Answer one message inside the caller's transaction; nothing is committed here.
+    """Answer one message, each request of it, inside the caller's transaction; nothing is committed here.
 
     A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
     narrows an account answer where the text names no account. Raises SessionNotFoundError.
@@ -65,12 +69,12 @@ async def handle_turn(
     else:
         chat = await repository.get_session(session, session_id, visible_owner_ids, for_update=True)
     tracker = Tracker.model_validate(chat.tracker)
-    command = propose(reading, tracker, answer_confidence)
-    facts = await _facts(session, chat.user_id, command, account_kind)
-    reply = compose(command, tracker, knowledge, facts)
+    proposals = propose_all(reading, tracker, answer_confidence)
+    facts = [await _facts(session, chat.user_id, one.command, account_kind) for one in proposals]
+    reply = compose_turn(proposals, facts, tracker, knowledge)
     latency_ms = read_ms + (time.perf_counter() - started) * 1000
     message_id = await _store(session, chat, reading, reply, asked_at, latency_ms)
-    return Turn(chat.id, message_id, reply, reading.model_version)
+    return Turn(chat.id, message_id, reply, reading.model_version, reading.requests)
 
 
 def _title(text: str) -> str:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUEST_DURATION = "http_request_duration_seconds"
+READING_RUNS = "nlu_runs"
+READING_REFUSALS = "nlu_refusals"
 _FIRST_S, _LAST_S, _RATIO = 0.0002, 30.0, 1.2
 
 
@@ -47,6 +49,24 @@ class Metrics:
             buckets=duration_buckets(),
             registry=self._registry,
         )
+
+        self._runs = Counter(
+            READING_RUNS,
+            "Texts by where the model's outputs came from: the hit rate is cache / (cache + model).",
+            ("source",),
+            registry=self._registry,
+        )
+        self._refusals = Counter(
+            READING_REFUSALS, "Texts refused because as many wait to be read as may.", registry=self._registry
+        )
+
+    def observe_run(self, source: str) -> None:
+        """Count one text whose outputs came from the "cache" or from the "model"."""
+        self._runs.labels(source).inc()
+
+    def observe_refusal(self) -> None:
+        """Count one text that was refused unread."""
+        self._refusals.inc()
 
     def observe_request(self, method: str, route: str, status: int, duration_s: float) -> None:
         """Count one finished request."""

@@ -1,4 +1,4 @@
-"""The shipped model's folder: one ONNX file, its tokenizer, and a manifest that both must match."""
+"""The shipped model's folder: one ONNX file, its tokenizer, prototypes of what it was taught, and their manifest."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.nlu.doubt import Calibration, CalibrationInvalidError
+from llm_banking.nlu.requests import SplitPolicy
+from llm_banking.nlu.scope import BankInvalidError, Neighbours
 from llm_banking.nlu.taxonomy import LABELS
 
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+NEIGHBOURS_FILE = "neighbours.npy"
 MANIFEST_FILE = "manifest.json"
+FILES = (MODEL_FILE, TOKENIZER_FILE, NEIGHBOURS_FILE)
 MAX_MODEL_BYTES = 25_000_000
-_CALIBRATION = ("temperature", "answer_confidence", "in_scope_minimum")
+EMBEDDING_SIZE = 384
 
 
 class ArtifactMismatchError(LlmBankingError):
@@ -31,6 +36,9 @@ class Artifact:
 
     folder: Path
     manifest: dict[str, Any]
+    calibration: Calibration
+    neighbours: Neighbours
+    split_policy: SplitPolicy | None
 
     @property
     def version(self) -> str:
@@ -38,19 +46,9 @@ class Artifact:
         return str(self.manifest["version"])
 
     @property
-    def temperature(self) -> float:
-        """Divides the logits before the softmax (Guo et al. 2017)."""
-        return float(self.manifest["calibration"]["temperature"])
-
-    @property
     def answer_confidence(self) -> float:
         """At or above this confidence the assistant answers; below it asks."""
-        return float(self.manifest["calibration"]["answer_confidence"])
-
-    @property
-    def in_scope_minimum(self) -> float:
-        """At or above this in-scope score a text is ours."""
-        return float(self.manifest["calibration"]["in_scope_minimum"])
+        return self.calibration.answer_confidence
 
 
 def default_folder() -> Path:
@@ -67,10 +65,10 @@ def sha256_of(path: Path) -> str:
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        hashes = [manifest["sha256"][name] for name in (MODEL_FILE, TOKENIZER_FILE)]
-        numbers = [float(manifest["calibration"][name]) for name in _CALIBRATION]
-        whole = isinstance(manifest["version"], str) and isinstance(manifest["labels"], list) and hashes and numbers
-    except (ValueError, KeyError, TypeError):
+        hashes = [manifest["sha256"][name] for name in FILES]
+        whole = isinstance(manifest["version"], str) and isinstance(manifest["labels"], list) and hashes
+        manifest["calibration"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise ArtifactMismatchError(
@@ -88,7 +86,7 @@ def open_artifact(folder: Path | None = None) -> Artifact:
             f"{folder} holds no {MANIFEST_FILE}. Reinstall the package, or write a model with `llm-banking train nlu`."
         )
     manifest = _read_manifest(manifest_path)
-    for name in (MODEL_FILE, TOKENIZER_FILE):
+    for name in FILES:
         path = folder / name
         if not path.is_file() or sha256_of(path) != manifest["sha256"][name]:
             raise ArtifactMismatchError(
@@ -99,4 +97,13 @@ def open_artifact(folder: Path | None = None) -> Artifact:
         raise ArtifactMismatchError(
             f"{folder}: the model's labels are not this version's intents. Train it again with `llm-banking train nlu`."
         )
-    return Artifact(folder, manifest)
+    try:
+        return Artifact(
+            folder,
+            manifest,
+            calibration=Calibration.from_manifest(manifest["calibration"]),
+            neighbours=Neighbours.load(folder / NEIGHBOURS_FILE, EMBEDDING_SIZE),
+            split_policy=SplitPolicy.from_calibration(manifest["calibration"]),
+        )
+    except (CalibrationInvalidError, BankInvalidError) as error:
+        raise ArtifactMismatchError(f"{manifest_path}: {error}") from None

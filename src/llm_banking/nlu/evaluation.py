@@ -91,7 +91,10 @@ def evaluate_rows(
     strangers = sorted(set(labels) - set(names))
     if strangers:
         raise RowsInvalidError(f"The file holds labels outside the 77: {', '.join(strangers[:3])}. Drop --restrict.")
-    scores = reader.logits(texts)[:, : len(names)] / reader.artifact.temperature
+    calibration = reader.artifact.calibration
+    logits, _ = reader.outputs(texts)
+    reject = logits[:, -1:] / calibration.support_temperature
+    scores = np.concatenate([calibration.scaled(logits), reject], axis=1)
     gold = np.array([index[label] for label in labels])
-    report = classification_report(gold, softmax(scores), names)
+    report = classification_report(gold, softmax(scores[:, : len(names)]), names)
     return {**report, "model_version": reader.artifact.version}

@@ -1,4 +1,9 @@
-"""What one text says: intent, calibrated confidence, 'ours or not' and embedding by the model, slots by rule."""
+"""What one text says: requests, intents with calibrated confidence, 'ours or not', slots, personal data, embedding.
+
+The text is brought into plain form and its slips of spelling are put right for the model, which runs once over it; a
+text longer than the model reads at once is read in pieces. Rules read figures and dates from the plain form. Every
+span that comes out is in characters of the text as it was given.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -19,13 +24,27 @@ from tokenizers import Tokenizer
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.nlu.artifact import MODEL_FILE, TOKENIZER_FILE, Artifact, open_artifact
-from llm_banking.nlu.metrics import softmax
-from llm_banking.nlu.slots import Slot, find_slots
+from llm_banking.nlu.focus import Focus, focus, second_look
+from llm_banking.nlu.normalise import Normalised, normalise
+from llm_banking.nlu.personal_data import PersonalData, find_personal_data
+from llm_banking.nlu.repair import Repairer
+from llm_banking.nlu.requests import Request, read_requests
+from llm_banking.nlu.run_cache import RunCache, Source
+from llm_banking.nlu.slots import Prefer, Slot, find_slots
+from llm_banking.nlu.span_slots import merge_slots
+from llm_banking.nlu.spans import Span, decode_spans
 from llm_banking.nlu.taxonomy import LABELS
 
-EMBEDDING_SIZE = 384
 ALTERNATIVES = 5
 MAX_TOKENS = 128
+SLOWER_HERE = ("SkipLayerNormFusion",)
+"""Rewrites of the graph that onnxruntime makes by itself and that cost time on this model (`proof.reading_speed`)."""
+WINDOW_OVERLAP = 16
+"""Tokens that neighbouring windows of a long text share, so that a name on the seam is whole in one of them."""
+
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""Logits (labels,), embedding (EMBEDDING_SIZE,), tag logits (pieces, tags)."""
+Placed = TypeVar("Placed", Span, PersonalData)
 
 
 class TextInvalidError(LlmBankingError):
@@ -46,8 +65,9 @@ class Candidate:
 class Reading:
     """What the model makes of one text.
 
-    `intent` is the likeliest intent even where `in_scope` is false. `embedding` has EMBEDDING_SIZE numbers and
-    unit length.
+    `intent` is the likeliest intent even where `in_scope` is false; `options` are the intents that may be meant, by
+    the model's prediction sets, likeliest first. `requests` are those of a message, one at least; a part of a message
+    that is read for itself has none. `embedding` has EMBEDDING_SIZE numbers and unit length.
     """
 
     text: str
@@ -56,12 +76,15 @@ class Reading:
     in_scope: bool
     in_scope_score: float
     alternatives: tuple[Candidate, ...]
+    options: tuple[str, ...]
     slots: tuple[Slot, ...]
+    pii: tuple[PersonalData, ...]
     model_version: str
     embedding: NDArray[np.float32] = field(repr=False, compare=False)
+    requests: tuple[Request, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The documented JSON shape. `pii` is filled by models with a token head; this one has none."""
+        """The documented JSON shape."""
         return {
             "text": self.text,
             "intent": self.intent,
@@ -71,10 +94,21 @@ class Reading:
             "alternatives": [
                 {"intent": one.intent, "confidence": round(one.confidence, 6)} for one in self.alternatives
             ],
+            "options": list(self.options),
             "slots": [asdict(slot) for slot in self.slots],
-            "pii": [],
+            "pii": [{**asdict(one), "score": round(one.score, 6)} for one in self.pii],
+            "requests": [one.as_dict() for one in self.requests],
             "model_version": self.model_version,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the model saw in a text; spans in characters of the text that it was shown."""
+
+    logits: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    spans: tuple[Span, ...]
 
 
 def check_text(text: str) -> None:
@@ -90,29 +124,44 @@ def check_text(text: str) -> None:
 class Reader:
     """The model, loaded and warm. Safe to call from several threads."""
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, on_run: Callable[[Source], None] | None = None) -> None:
+        """`on_run` is told of each run whether the model or the cache of its runs gave the outputs."""
         self.artifact = artifact
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = ort.InferenceSession(
-            str(artifact.folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
+            str(artifact.folder / MODEL_FILE),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=list(SLOWER_HERE),
         )
         self._tokenizer = Tokenizer.from_file(str(artifact.folder / TOKENIZER_FILE))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_truncation(MAX_TOKENS, stride=WINDOW_OVERLAP)
         self._tokenizer.no_padding()
+        self._repairer = Repairer()
+        self._runs: RunCache[Outputs] = RunCache(on_run=on_run)
 
     @classmethod
-    def open(cls, folder: Path | None = None) -> Reader:
+    def open(cls, folder: Path | None = None, on_run: Callable[[Source], None] | None = None) -> Reader:
         """Load a model folder, the shipped one by default. Raises ArtifactMismatchError."""
-        return cls(open_artifact(folder))
+        return cls(open_artifact(folder), on_run)
 
-    def read(self, text: str, *, today: date | None = None) -> Reading:
-        """Read one text; `today` (UTC's by default) is what "tomorrow" is counted from. Raises TextInvalidError."""
+    def read(self, text: str, *, today: date | None = None, prefer: Prefer | None = None) -> Reading:
+        """Read one text. Raises TextInvalidError.
+
+        `today` (UTC's by default) is what "tomorrow" is counted from; `prefer` says whether a date that could be in
+        the past or the future is in one of them, where the caller knows.
+        """
         check_text(text)
-        slots = find_slots(text, today=today or utc_now().date())
-        return self._reading(text, slots, *self._run(self._tokenizer.encode(text).ids))
+        day = today or utc_now().date()
+
+        def alone(part: str) -> Reading:
+            return self._read_alone(part, day, prefer)
+
+        whole = alone(text)
+        return replace(whole, requests=read_requests(text, alone, self.artifact.split_policy, whole))
 
     def read_many(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Reading]:
         """Read texts on all cores; the answer keeps their order. Raises TextInvalidError.
@@ -133,11 +182,11 @@ class Reader:
                     progress(1)
         return readings
 
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Raw scores, (texts, labels) in the order of LABELS, before temperature."""
+    def outputs(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Raw scores (texts, labels) in the order of LABELS and embeddings (texts, EMBEDDING_SIZE)."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            rows = pool.map(lambda text: self._run(self._tokenizer.encode(text).ids)[0], texts)
-            return np.stack(list(rows))
+            looks = list(pool.map(lambda text: self._look(self._repaired(normalise(text)).text), texts))
+        return np.stack([look.logits for look in looks]), np.stack([look.embedding for look in looks])
 
     def latencies_ms(self, texts: Sequence[str]) -> list[float]:
         """Milliseconds of each `read`, one text at a time on the calling thread."""
@@ -148,29 +197,91 @@ class Reader:
             taken.append((time.perf_counter() - start) * 1000)
         return taken
 
-    def _run(self, ids: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        input_ids = np.array([ids], dtype=np.int64)
-        logits, embedding = self._session.run(
-            ["logits", "embedding"], {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
-        )
-        return logits[0], embedding[0]
+    def _repaired(self, plain: Normalised) -> Normalised:
+        return self._repairer.repair(plain.text)
 
-    def _reading(
-        self, text: str, slots: tuple[Slot, ...], logits: NDArray[np.float32], embedding: NDArray[np.float32]
-    ) -> Reading:
-        scaled = logits / self.artifact.temperature
-        in_scope_score = float(1.0 - softmax(scaled)[-1])
-        intents = softmax(scaled[:-1])
-        best = np.argsort(-intents)[:ALTERNATIVES]
-        candidates = tuple(Candidate(LABELS[i], float(intents[i])) for i in best)
+    def _read_alone(self, text: str, today: date, prefer: Prefer | None) -> Reading:
+        """The reading of a text as one request."""
+        plain = normalise(text)
+        seen = self._repaired(plain)
+        look = self._look(seen.text)
+        spans = [_moved(span, *seen.original_span(span.start, span.end)) for span in look.spans]
+        rules = find_slots(plain.text, today=today, prefer=prefer)
+        slots = merge_slots(plain.text, rules, spans, today=today, prefer=prefer)
+        found = find_personal_data(plain.text, spans, rules)
+        return self._reading(
+            text,
+            look,
+            slots=tuple(_quoted(slot, text, *plain.original_span(slot.start, slot.end)) for slot in slots),
+            pii=tuple(_moved(one, *plain.original_span(one.start, one.end)) for one in found),
+        )
+
+    def _look(self, text: str) -> _Look:
+        """One run of the model, or several where the text is longer than it reads at once."""
+        encoding = self._tokenizer.encode(text)
+        logits, embedding, tags = self._run(encoding.ids)
+        spans = decode_spans(text, tags, encoding.word_ids, encoding.offsets)
+        part = self._focused(text, logits, whole=not encoding.overflowing)
+        if part is not None:
+            logits, embedding, _ = self._run(self._tokenizer.encode(text[part.start : part.end]).ids)
+        for window in encoding.overflowing:
+            later = decode_spans(text, self._run(window.ids)[2], window.word_ids, window.offsets)
+            spans = _joined(spans, later)
+        return _Look(logits, embedding, spans)
+
+    def _focused(self, text: str, logits: NDArray[np.float32], *, whole: bool) -> Focus | None:
+        """The part to read instead of the text, where there is one; `whole`: the model has seen all of it."""
+
+        def read(part: str) -> NDArray[np.float32]:
+            return self._run(self._tokenizer.encode(part).ids)[0]
+
+        temperature = self.artifact.calibration.support_temperature
+        if whole:
+            return second_look(text, logits, read, temperature=temperature)
+        return focus(text, read, temperature=temperature)
+
+    def _run(self, ids: list[int]) -> Outputs:
+        return self._runs.run(ids, self._compute)
+
+    def _compute(self, ids: list[int]) -> Outputs:
+        feed = {"input_ids": np.array([ids], dtype=np.int64)}
+        logits, embedding, tags = self._session.run(["logits", "embedding", "token_logits"], feed)
+        return logits[0], embedding[0], tags[0]
+
+    def _reading(self, text: str, look: _Look, *, slots: tuple[Slot, ...], pii: tuple[PersonalData, ...]) -> Reading:
+        artifact = self.artifact
+        chances = artifact.calibration.probabilities(look.logits)
+        nearest = artifact.neighbours.nearest(look.embedding[None])
+        in_scope_score = float(artifact.calibration.in_scope_score(look.logits[None], nearest)[0])
+        best = np.argsort(-chances)[:ALTERNATIVES]
+        candidates = tuple(Candidate(LABELS[i], float(chances[i])) for i in best)
         return Reading(
             text=text,
             intent=candidates[0].intent,
             confidence=candidates[0].confidence,
-            in_scope=in_scope_score >= self.artifact.in_scope_minimum,
+            in_scope=in_scope_score >= artifact.calibration.in_scope_minimum,
             in_scope_score=in_scope_score,
             alternatives=candidates,
+            options=tuple(LABELS[i] for i in artifact.calibration.prediction_set(chances)),
             slots=slots,
-            model_version=self.artifact.version,
-            embedding=embedding,
+            pii=pii,
+            model_version=artifact.version,
+            embedding=look.embedding,
         )
+
+
+def _moved(one: Placed, start: int, end: int) -> Placed:
+    return replace(one, start=start, end=end)
+
+
+def _quoted(slot: Slot, text: str, start: int, end: int) -> Slot:
+    return replace(slot, text=text[start:end], start=start, end=end)
+
+
+def _joined(earlier: tuple[Span, ...], later: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The spans of two overlapping windows; of two that overlap, the longer."""
+    kept: list[Span] = []
+    for span in sorted((*earlier, *later), key=lambda one: one.start - one.end):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept, key=lambda one: one.start))

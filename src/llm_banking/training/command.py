@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from llm_banking.training.datasets import load_corpus, require
 from llm_banking.training.encoder import packaged_encoder_dir
-from llm_banking.training.nlu import Recipe
-from llm_banking.training.release import train_release
+from llm_banking.training.fine_tune import Recipe
+from llm_banking.training.release import Places, train_release
 
 
 def run_train_nlu(
@@ -23,8 +23,9 @@ def run_train_nlu(
     changes: Mapping[str, int | None],
     rows_per_label: int | None,
     score_test: bool,
+    work: Path | None,
 ) -> None:
-    """Train into `out` with the standard recipe and the given changes to it.
+    """Train into `out` with the standard recipe and the given changes to it; `work` keeps what a stop would lose.
 
     Raises DataMissingError, DataInvalidError, ExportMismatchError.
     """
@@ -47,5 +48,5 @@ def run_train_nlu(
                 tasks[what] = bar.add_task(what, total=total)
             bar.update(tasks[what], completed=done)
 
-        train_release(corpus, encoder or packaged_encoder_dir(), out, recipe, advance, test)
+        train_release(corpus, Places(data_dir, encoder or packaged_encoder_dir(), out, work, test), recipe, advance)
     console.print((out / "report.md").read_text(encoding="utf-8"), highlight=False)

@@ -1,7 +1,7 @@
 """Training text: where it lies, how it is read, checked, merged and split.
 
 Data sets are never part of the project; they are read from `LLM_BANKING_DATA_DIR`. The only text that ships
-is `data/operational_examples.yml`, written for this project.
+lies in `data/*_examples.yml`, written for this project.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import cast
 
 import yaml
 
@@ -39,9 +38,24 @@ CLINC_NEVER_REJECTED = frozenset(
 CLINC_UNSEEN_DOMAINS = frozenset({"travel", "oos"})
 """Out-of-scope domains kept out of training, so that the reject threshold is judged on strangers."""
 
+OWN_EXAMPLES = ("operational_examples.yml", "support_examples.yml")
+"""Text written for this project, in the folder `data` beside this module."""
+HELD_OUT_SUPPORT_ROWS = 8
+HELD_OUT_OPERATIONAL_ROWS = 20
+HELD_OUT_REJECT_SHARE = 0.1
+"""What calibration takes of each label: Banking77's own rows for a support intent, any source for the others."""
+
 _WHERE = {
     "banking77/train.csv": "github.com/PolyAI-LDN/task-specific-datasets, folder banking_data (CC-BY-4.0)",
     "clinc150/train.jsonl.gz": "github.com/clinc/oos-eval, data_full.json as text, intent, domain rows (CC-BY-3.0)",
+    "nlupp/banking_folds0-9.jsonl": "github.com/PolyAI-LDN/task-specific-datasets, folder nlupp (CC-BY-4.0)",
+    "sgd_banks/user_turns_train.jsonl": (
+        "github.com/google-research-datasets/dstc8-schema-guided-dialogue, user turns of Banks (CC-BY-SA-4.0)"
+    ),
+    "multidogo_finance/pii_spans_train.jsonl.gz": (
+        "github.com/awslabs/multi-domain-goal-oriented-dialogues-dataset, finance (CDLA-Permissive-1.0)"
+    ),
+    "presidio_research/generated_large.jsonl": "github.com/microsoft/presidio-research (MIT)",
 }
 
 
@@ -125,16 +139,22 @@ def _read_clinc(path: Path) -> Iterator[tuple[str, str, str]]:
             yield text, intent, domain
 
 
+def _own_file(name: str) -> bytes:
+    return (resources.files("llm_banking.training") / "data" / name).read_bytes()
+
+
 def read_own_examples() -> dict[str, list[str]]:
     """The utterances written for this project, by label (`out_of_scope_near` appears as out_of_scope)."""
-    source = resources.files("llm_banking.training") / "data" / "operational_examples.yml"
-    document = yaml.safe_load(source.read_text(encoding="utf-8"))
-    found = cast("dict[str, list[str]]", dict(document["examples"]))
-    unknown = sorted(set(found) - set(BY_NAME))
-    if unknown:
-        raise DataInvalidError(f"operational_examples.yml names unknown intents: {', '.join(unknown)}.")
-    found[OUT_OF_SCOPE] = list(document["out_of_scope_near"])
-    return found
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in OWN_EXAMPLES:
+        document = yaml.safe_load(_own_file(name))
+        unknown = sorted(set(document["examples"]) - set(BY_NAME))
+        if unknown:
+            raise DataInvalidError(f"{name} names unknown intents: {', '.join(unknown)}.")
+        for label, texts in document["examples"].items():
+            found[label] += texts
+        found[OUT_OF_SCOPE] += document.get("out_of_scope_near", [])
+    return dict(found)
 
 
 def canonical(text: str) -> str:
@@ -160,27 +180,35 @@ def _sample(rows: list[Example], most: int, rng: random.Random) -> list[Example]
     return rows if len(rows) <= most else rng.sample(rows, most)
 
 
-def _split(rows: Iterable[Example], share: float, rng: random.Random) -> tuple[list[Example], list[Example]]:
-    """Stratified by label and source: (the rest, `share` of each group, at least one row of it)."""
-    groups: dict[tuple[str, str], list[Example]] = defaultdict(list)
-    for row in rows:
-        groups[row.label, row.source].append(row)
+def _split(rows: Iterable[Example], rng: random.Random) -> tuple[list[Example], list[Example]]:
+    """(rows to learn from, rows held out): so many of each label as is stated above, never more than half."""
+    groups: dict[str, list[Example]] = defaultdict(list)
     kept: list[Example] = []
+    for row in rows:
+        if row.label in SUPPORT_INTENTS and row.source != "banking77":
+            kept.append(row)
+        else:
+            groups[row.label].append(row)
     held: list[Example] = []
-    for key in sorted(groups):
-        group = groups[key][:]
+    for label in sorted(groups):
+        group = groups[label][:]
         rng.shuffle(group)
-        cut = max(1, round(len(group) * share)) if len(group) > 1 else 0
+        cut = min(_held_out_rows(label, len(group)), len(group) // 2)
         held += group[:cut]
         kept += group[cut:]
     return kept, held
+
+
+def _held_out_rows(label: str, rows: int) -> int:
+    if label == OUT_OF_SCOPE:
+        return round(rows * HELD_OUT_REJECT_SHARE)
+    return HELD_OUT_SUPPORT_ROWS if label in SUPPORT_INTENTS else HELD_OUT_OPERATIONAL_ROWS
 
 
 def load_corpus(
     data_dir: Path,
     *,
     seed: int = 0,
-    calibration_share: float = 0.05,
     reject_rows_per_domain: int = 170,
     rows_per_label: int | None = None,
 ) -> Corpus:
@@ -210,9 +238,8 @@ def load_corpus(
         for row in rows:
             by_label[row.label].append(row)
         rows = [row for label in sorted(by_label) for row in _sample(by_label[label], rows_per_label, rng)]
-    train, calibration = _split([_punctuated(row, rng) for row in rows], calibration_share, rng)
+    train, calibration = _split([_punctuated(row, rng) for row in rows], rng)
     unseen = [row for domain in sorted(CLINC_UNSEEN_DOMAINS) for row in _sample(rejects[domain], 300, rng)]
-    own = resources.files("llm_banking.training") / "data" / "operational_examples.yml"
     return Corpus(
         train=tuple(train),
         calibration=tuple(calibration),
@@ -220,7 +247,7 @@ def load_corpus(
         sha256={
             "banking77/train.csv": file_sha256(banking),
             "clinc150/train.jsonl.gz": file_sha256(clinc),
-            "operational_examples.yml": hashlib.sha256(own.read_bytes()).hexdigest(),
+            **{name: hashlib.sha256(_own_file(name)).hexdigest() for name in OWN_EXAMPLES},
         },
     )
 

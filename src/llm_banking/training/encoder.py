@@ -65,15 +65,21 @@ class IntentEncoder(nn.Module):
 
     def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Mean of the token vectors under the mask, L2-normalised: (rows, hidden)."""
-        hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        return nn.functional.normalize(mean, dim=-1)
+        return mean_pooled(
+            self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state, attention_mask
+        )
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (rows, labels) and embeddings (rows, hidden)."""
         embedding = self.embed(input_ids, attention_mask)
         return self.head(self.dropout(embedding)), embedding
+
+
+def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Mean of the token vectors (rows, length, hidden) under the mask, L2-normalised: (rows, hidden)."""
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+    return nn.functional.normalize(mean, dim=-1)
 
 
 def collate(encoded: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

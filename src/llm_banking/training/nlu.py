@@ -1,205 +1,138 @@
 """The recipe of the shipped understanding model.
 
 1. A logistic regression on the frozen encoder's embeddings initialises the head.
-2. Several teachers are fine-tuned in full, differing by seed: cross-entropy with label smoothing and R-Drop
-   (Liang et al. 2021), weights averaged over the last part of training (Izmailov et al. 2018).
-3. One student, trained the same way, also matches the teachers' mean prediction (Hinton et al. 2015).
+2. Teachers are fine-tuned in full: in turn without and with the support examples that we wrote ourselves, whose
+   labels follow our reading of Banking77's conventions and not its annotators'.
+3. One student learns every row from its label and from the teachers' mean (Hinton et al. 2015), for longer, and sees
+   part of the rows as a hurried customer would have typed them. Our own support labels count for less than the
+   annotators'; what the teachers make of those rows counts in full.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from torch import Tensor
 
-from llm_banking.nlu.taxonomy import LABELS
+from llm_banking.nlu.taxonomy import LABELS, SUPPORT_INTENTS
 from llm_banking.training.datasets import Corpus
-from llm_banking.training.encoder import IntentEncoder, collate, load_tokenizer, run_batches
+from llm_banking.training.encoder import IntentEncoder, load_tokenizer, run_batches
+from llm_banking.training.fine_tune import Progress, Recipe, Rows, fine_tune
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what, steps done, steps in all)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Every choice that shapes the weights. Stored in the manifest."""
-
-    seed: int = 20
-    teachers: int = 3
-    epochs: int = 3
-    batch_rows: int = 32
-    learning_rate: float = 1e-4
-    head_learning_rate: float = 3e-4
-    warmup_share: float = 0.1
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.1
-    r_drop_weight: float = 1.0
-    average_last_share: float = 0.4
-    distillation_weight: float = 0.5
-    distillation_temperature: float = 2.0
-    probe_c: float = 20.0
-    threads: int = 2
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the manifest."""
-        return asdict(self)
+STUDENT_CHOICES = frozenset(
+    {"student_epochs", "distillation_weight", "perturbed_share", "own_support_trust", "threads"}
+)
+"""Choices that no teacher depends on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Rows as token ids and label indices, in one order."""
+def train_student(
+    corpus: Corpus, encoder_dir: Path, recipe: Recipe, progress: Progress, work: Path | None = None
+) -> IntentEncoder:
+    """Run the recipe on a corpus and return the student in eval mode, weights in fp32.
 
-    ids: list[list[int]]
-    labels: list[int]
-
-
-class _Average:
-    """Running mean of a module's weights in fp32."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.count = 0
-        self.mean = {name: value.detach().clone().float() for name, value in module.state_dict().items()}
-
-    def add(self, module: nn.Module) -> None:
-        self.count += 1
-        for name, value in module.state_dict().items():
-            self.mean[name].add_((value.float() - self.mean[name]) / self.count)
-
-
-def train_student(corpus: Corpus, encoder_dir: Path, recipe: Recipe, progress: Progress) -> IntentEncoder:
-    """Run the recipe on a corpus and return the student in eval mode, weights in fp32."""
+    In the folder `work` each teacher leaves what it said, so that a run that was stopped goes on from there; what
+    was left by another recipe or corpus is not taken.
+    """
     torch.set_num_threads(recipe.threads)
     tokenizer = load_tokenizer(encoder_dir)
     index = {label: position for position, label in enumerate(LABELS)}
-    rows = Encoded(
-        ids=[encoding.ids for encoding in tokenizer.encode_batch([row.text for row in corpus.train])],
+    texts = [row.text for row in corpus.train]
+    ours = torch.tensor([row.source == "own" and row.label in SUPPORT_INTENTS for row in corpus.train])
+    rows = Rows(
+        texts=texts,
+        ids=[encoding.ids for encoding in tokenizer.encode_batch(texts)],
         labels=[index[row.label] for row in corpus.train],
+        trust=torch.where(ours, recipe.own_support_trust, 1.0),
     )
-    probe = _linear_probe(encoder_dir, rows, recipe, progress)
-    targets: Tensor | None = None
+    embeddings = _frozen_embeddings(encoder_dir, rows, progress)
+    stages = _Stages(work, recipe, corpus)
+    targets = torch.zeros((len(rows), len(LABELS)))
     for number in range(recipe.teachers):
-        teacher = _fine_tune(
-            encoder_dir, rows, probe, recipe, recipe.seed + number, None, progress, f"teacher {number + 1}"
-        )
-        logits, _ = run_batches(teacher, rows.ids)
-        softened = torch.softmax(logits / recipe.distillation_temperature, dim=-1) / recipe.teachers
-        targets = softened if targets is None else targets + softened
-    return _fine_tune(encoder_dir, rows, probe, recipe, recipe.seed + recipe.teachers, targets, progress, "student")
+        said = stages.load(f"teacher-{number + 1}")
+        if said is None:
+            shown = torch.arange(len(rows)) if number % 2 else (~ours).nonzero(as_tuple=True)[0]
+            said = _teacher_says(encoder_dir, rows, shown, embeddings, recipe, progress, number)
+            stages.save(f"teacher-{number + 1}", said)
+        targets += torch.softmax(said / recipe.distillation_temperature, dim=-1) / recipe.teachers
+    return fine_tune(
+        encoder_dir,
+        replace(rows, targets=targets if recipe.teachers else None),
+        _linear_probe(embeddings, rows.labels, recipe),
+        recipe,
+        epochs=recipe.student_epochs,
+        seed=recipe.seed + recipe.teachers,
+        report=lambda done, total: progress("student", done, total),
+        perturb_with=tokenizer,
+    )
 
 
-def _linear_probe(encoder_dir: Path, rows: Encoded, recipe: Recipe, progress: Progress) -> tuple[Tensor, Tensor]:
+class _Stages:
+    """Arrays that a stopped run has finished, in a folder, under a name of what made them."""
+
+    def __init__(self, work: Path | None, recipe: Recipe, corpus: Corpus) -> None:
+        made_by = {
+            "corpus": corpus.sha256,
+            "rows": hashlib.sha256(repr(corpus.train).encode()).hexdigest(),
+            "recipe": {name: value for name, value in recipe.as_dict().items() if name not in STUDENT_CHOICES},
+        }
+        self.folder = work
+        self.key = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]
+
+    def load(self, name: str) -> Tensor | None:
+        """What was saved under that name by this recipe and corpus, if anything."""
+        path = self._path(name)
+        return None if path is None or not path.is_file() else torch.from_numpy(np.load(path, allow_pickle=False))
+
+    def save(self, name: str, value: Tensor) -> None:
+        """Write whole or not at all."""
+        path = self._path(name)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".part.npy")
+            np.save(partial, value.numpy())
+            partial.replace(path)
+
+    def _path(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{self.key}-{name}.npy"
+
+
+def _frozen_embeddings(encoder_dir: Path, rows: Rows, progress: Progress) -> Tensor:
+    progress("embeddings", 0, 1)
+    _, embeddings = run_batches(IntentEncoder.from_folder(encoder_dir, len(LABELS)), rows.ids)
+    progress("embeddings", 1, 1)
+    return embeddings
+
+
+def _linear_probe(embeddings: Tensor, labels: Sequence[int], recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Weights (labels, hidden) and biases (labels,) of a logistic regression on frozen embeddings."""
-    progress("linear probe", 0, 2)
-    frozen = IntentEncoder.from_folder(encoder_dir, len(LABELS))
-    _, embeddings = run_batches(frozen, rows.ids)
-    progress("linear probe", 1, 2)
-    probe = LogisticRegression(C=recipe.probe_c, max_iter=200).fit(embeddings.numpy(), rows.labels)
+    probe = LogisticRegression(C=recipe.probe_c, max_iter=200).fit(embeddings.numpy(), labels)
     weights = torch.zeros((len(LABELS), embeddings.shape[1]))
     biases = torch.full((len(LABELS),), float(probe.intercept_.min()))
     weights[probe.classes_] = torch.tensor(probe.coef_, dtype=torch.float32)
     biases[probe.classes_] = torch.tensor(probe.intercept_, dtype=torch.float32)
-    progress("linear probe", 2, 2)
     return weights, biases
 
 
-def _fine_tune(
-    encoder_dir: Path,
-    rows: Encoded,
-    probe: tuple[Tensor, Tensor],
-    recipe: Recipe,
-    seed: int,
-    targets: Tensor | None,
-    progress: Progress,
-    name: str,
-) -> IntentEncoder:
-    """One full fine-tuning; `targets` are softened teacher probabilities by row, or None."""
-    torch.manual_seed(seed)
-    order = random.Random(seed)  # noqa: S311 - batch order, not a secret
-    model = IntentEncoder.from_folder(encoder_dir, len(LABELS))
-    with torch.no_grad():
-        model.head.weight.copy_(probe[0])
-        model.head.bias.copy_(probe[1])
-    batches_per_epoch = (len(rows.ids) + recipe.batch_rows - 1) // recipe.batch_rows
-    steps = batches_per_epoch * recipe.epochs
-    optimizer, schedule = _optimizer(model, recipe, steps)
-    average = _Average(model)
-    model.train()
-    step = 0
-    for _ in range(recipe.epochs):
-        for batch in _batches(rows, recipe.batch_rows, order):
-            loss = _loss(model, rows, batch, targets, recipe)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if step > steps * (1 - recipe.average_last_share):
-                average.add(model)
-            progress(name, step, steps)
-    model.load_state_dict(average.mean)
-    return model.eval()
-
-
-def _optimizer(
-    model: IntentEncoder, recipe: Recipe, steps: int
-) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
-    """AdamW with a faster head and a linear warm-up and decay."""
-    head = list(model.head.parameters())
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(model.bert.parameters()), "lr": recipe.learning_rate},
-            {"params": head, "lr": recipe.head_learning_rate},
-        ],
-        weight_decay=recipe.weight_decay,
+def _teacher_says(
+    encoder_dir: Path, rows: Rows, shown: Tensor, embeddings: Tensor, recipe: Recipe, progress: Progress, number: int
+) -> Tensor:
+    """Logits (rows, labels) for every row, of a teacher that was taught the rows `shown`."""
+    known = rows.subset(shown.tolist())
+    teacher = fine_tune(
+        encoder_dir,
+        known,
+        _linear_probe(embeddings[shown], known.labels, recipe),
+        recipe,
+        epochs=recipe.teacher_epochs,
+        seed=recipe.seed + number,
+        report=lambda done, total: progress(f"teacher {number + 1}", done, total),
     )
-    warmup = max(1, int(steps * recipe.warmup_share))
-
-    def factor(step: int) -> float:
-        return (step + 1) / warmup if step < warmup else max(0.0, (steps - step) / max(1, steps - warmup))
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def _batches(rows: Encoded, size: int, order: random.Random) -> list[list[int]]:
-    """Shuffled batches whose rows have like length, so that little is spent on padding."""
-    shuffled = list(range(len(rows.ids)))
-    order.shuffle(shuffled)
-    batches: list[list[int]] = []
-    pool = size * 50
-    for start in range(0, len(shuffled), pool):
-        chunk = sorted(shuffled[start : start + pool], key=lambda i: len(rows.ids[i]))
-        batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
-    order.shuffle(batches)
-    return batches
-
-
-def _loss(model: IntentEncoder, rows: Encoded, batch: Sequence[int], targets: Tensor | None, recipe: Recipe) -> Tensor:
-    """Cross-entropy on two dropout passes, their symmetric divergence, and the teachers where there are any."""
-    ids, mask = collate([rows.ids[i] for i in batch])
-    gold = torch.tensor([rows.labels[i] for i in batch])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, _ = model(torch.cat([ids, ids]), torch.cat([mask, mask]))
-    logits = logits.float()
-    first, second = logits.chunk(2)
-    hard = cross_entropy(logits, torch.cat([gold, gold]), label_smoothing=recipe.label_smoothing)
-    log_first, log_second = log_softmax(first, -1), log_softmax(second, -1)
-    agree = (
-        kl_div(log_first, log_second, log_target=True, reduction="batchmean")
-        + kl_div(log_second, log_first, log_target=True, reduction="batchmean")
-    ) / 2
-    loss = hard
-    if targets is not None:
-        warm = recipe.distillation_temperature
-        wanted = targets[list(batch)]
-        soft = kl_div(log_softmax(logits / warm, -1), torch.cat([wanted, wanted]), reduction="batchmean") * warm**2
-        loss = (1 - recipe.distillation_weight) * hard + recipe.distillation_weight * soft
-    total: Tensor = loss + recipe.r_drop_weight * agree
-    return total
+    logits, _ = run_batches(teacher, rows.ids)
+    return logits

@@ -45,14 +45,23 @@ class CitationBody(Model):
     text: str
 
 
+class RequestBody(Model):
+    """One thing the message asks for, and the words of it that do."""
+
+    intent: str
+    confidence: float
+    text: str
+
+
 class ChatMetadata(Model):
-    """How the reply came about."""
+    """How the reply came about. `requests` are those of the message in the order of mention, one at least."""
 
     processing_time_ms: float
     model_version: str
     engine: str
     in_scope: bool
     cached: bool
+    requests: list[RequestBody]
 
 
 class ChatData(Model):
@@ -89,6 +98,10 @@ async def chat(request: Request, body: ChatRequest, caller: CallerDep, services:
             engine=ENGINE,
             in_scope=reply.in_scope,
             cached=False,
+            requests=[
+                RequestBody(intent=one.intent, confidence=round(one.confidence, 6), text=one.text)
+                for one in turn.requests
+            ],
         ),
     )
     return Envelope(data=data, metadata=metadata_of(request))

@@ -1,0 +1,206 @@
+"""One full fine-tuning of the encoder and its head."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+from llm_banking.training.augment import augment
+from llm_banking.training.encoder import IntentEncoder, collate
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, steps done, steps in all)."""
+AVERAGE_EVERY = 3
+"""Weights are averaged at each third step: neighbours are alike, and a pass over them costs a tenth of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Every choice that shapes the weights. Stored in the manifest."""
+
+    seed: int = 20
+    teachers: int = 3
+    teacher_epochs: int = 3
+    student_epochs: int = 4
+    batch_rows: int = 32
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 3e-4
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    r_drop_weight: float = 1.0
+    average_last_share: float = 0.4
+    distillation_weight: float = 0.5
+    distillation_temperature: float = 2.0
+    perturbed_share: float = 0.3
+    own_support_trust: float = 0.3
+    probe_c: float = 20.0
+    threads: int = 2
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Texts, their token ids and label indices in one order, and what teachers said of them.
+
+    `trust` weighs each row's label, (rows,), 1.0 where None. `targets` are softened probabilities, (rows, labels), or
+    None where there are no teachers.
+    """
+
+    texts: list[str]
+    ids: list[list[int]]
+    labels: list[int]
+    trust: Tensor | None = None
+    targets: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, positions: Sequence[int]) -> Rows:
+        """The named rows in that order, trusted in full, without targets."""
+        return Rows(
+            [self.texts[i] for i in positions], [self.ids[i] for i in positions], [self.labels[i] for i in positions]
+        )
+
+
+class _Average:
+    """Running mean of a module's weights in fp32 (Izmailov et al. 2018)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.count = 0
+        self.mean = {name: value.detach().clone().float() for name, value in module.state_dict().items()}
+
+    def add(self, module: nn.Module) -> None:
+        self.count += 1
+        for name, value in module.state_dict().items():
+            self.mean[name].add_((value.float() - self.mean[name]) / self.count)
+
+
+def fine_tune(
+    encoder_dir: Path,
+    rows: Rows,
+    probe: tuple[Tensor, Tensor],
+    recipe: Recipe,
+    *,
+    epochs: int,
+    seed: int,
+    report: Callable[[int, int], None],
+    perturb_with: Tokenizer | None = None,
+) -> IntentEncoder:
+    """Fine-tune the pretrained encoder on `rows` from a head given by `probe`; returns it in eval mode, fp32.
+
+    Each step sees every row of its batch twice. With `perturb_with`, the second sight of some rows is as a hurried
+    customer would have typed them. `report` is called with (steps done, steps in all).
+    """
+    torch.manual_seed(seed)
+    rng = random.Random(seed)  # noqa: S311 - batch order and typos, not a secret
+    labels = probe[1].shape[0]
+    model = IntentEncoder.from_folder(encoder_dir, labels)
+    with torch.no_grad():
+        model.head.weight.copy_(probe[0])
+        model.head.bias.copy_(probe[1])
+    steps = (len(rows) + recipe.batch_rows - 1) // recipe.batch_rows * epochs
+    optimizer, schedule = _optimizer(model, recipe, steps)
+    average = _Average(model)
+    model.train()
+    step = 0
+    for _ in range(epochs):
+        for batch in batches(rows.ids, recipe.batch_rows, rng):
+            second = [rows.ids[i] for i in batch]
+            if perturb_with is not None:
+                second = _perturbed(rows, batch, perturb_with, recipe.perturbed_share, rng)
+            loss = _loss(model, rows, batch, second, recipe)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            step += 1
+            if step > steps * (1 - recipe.average_last_share) and step % AVERAGE_EVERY == 0:
+                average.add(model)
+            report(step, steps)
+    if average.count:
+        model.load_state_dict(average.mean)
+    return model.eval()
+
+
+def _optimizer(
+    model: IntentEncoder, recipe: Recipe, steps: int
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
+    """AdamW with a faster head and a linear warm-up and decay."""
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": list(model.bert.parameters()), "lr": recipe.learning_rate},
+            {"params": list(model.head.parameters()), "lr": recipe.head_learning_rate},
+        ],
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    warmup = max(1, int(steps * recipe.warmup_share))
+
+    def factor(step: int) -> float:
+        return (step + 1) / warmup if step < warmup else max(0.0, (steps - step) / max(1, steps - warmup))
+
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def batches(ids: Sequence[Sequence[int]], size: int, rng: random.Random) -> list[list[int]]:
+    """Shuffled batches whose rows have like length, so that little is spent on padding."""
+    shuffled = list(range(len(ids)))
+    rng.shuffle(shuffled)
+    found: list[list[int]] = []
+    pool = size * 50
+    for start in range(0, len(shuffled), pool):
+        chunk = sorted(shuffled[start : start + pool], key=lambda i: len(ids[i]))
+        found += [chunk[i : i + size] for i in range(0, len(chunk), size)]
+    rng.shuffle(found)
+    return found
+
+
+def _perturbed(
+    rows: Rows, batch: Sequence[int], tokenizer: Tokenizer, share: float, rng: random.Random
+) -> list[list[int]]:
+    found = []
+    for i in batch:
+        ids = rows.ids[i]
+        if rng.random() < share:
+            ids = tokenizer.encode(augment(rows.texts[i], rng)).ids
+        found.append(ids)
+    return found
+
+
+def _loss(
+    model: IntentEncoder, rows: Rows, batch: Sequence[int], second: Sequence[Sequence[int]], recipe: Recipe
+) -> Tensor:
+    """Cross-entropy on both sights, their symmetric divergence (R-Drop, Liang et al. 2021), and the teachers."""
+    ids, mask = collate([*(rows.ids[i] for i in batch), *second])
+    gold = torch.tensor([rows.labels[i] for i in batch] * 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, _ = model(ids, mask)
+    logits = logits.float()
+    hard = cross_entropy(logits, gold, label_smoothing=recipe.label_smoothing, reduction="none")
+    if rows.trust is not None:
+        hard = hard * rows.trust[list(batch)].repeat(2)
+    loss = hard.mean()
+    if rows.targets is not None:
+        warm = recipe.distillation_temperature
+        wanted = rows.targets[list(batch)].repeat(2, 1)
+        soft = kl_div(log_softmax(logits / warm, -1), wanted, reduction="batchmean") * warm**2
+        loss = (1 - recipe.distillation_weight) * loss + recipe.distillation_weight * soft
+    first, other = log_softmax(logits, -1).chunk(2)
+    agree = kl_div(first, other, log_target=True, reduction="batchmean") + kl_div(
+        other, first, log_target=True, reduction="batchmean"
+    )
+    total: Tensor = loss + recipe.r_drop_weight * agree / 2
+    return total

@@ -1,0 +1,185 @@
+"""Learning where a message is cut into requests, from single requests and from pairs of them joined by template."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from llm_banking.nlu.clauses import candidate_clauses
+from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.requests import COURTESIES, Boundary, SplitPolicy, boundaries, read_requests
+from llm_banking.nlu.taxonomy import BY_NAME, CONVERSATIONAL, OUT_OF_SCOPE
+
+Read = Callable[[str], Reading]
+
+FALSE_SPLITS = 0.0125
+"""The cut threshold is the lowest that leaves this share of single requests or fewer cut."""
+CLAUSE_CONFIDENCE = 0.35
+"""Below this the model does not know what a clause asks for, so that nothing can be said for it."""
+NEAR = 8
+"""A boundary this many characters from a joint is at it: words that lead into a clause are left out of it."""
+UNSEEN_WEIGHT = 3.0
+WRITTEN_WEIGHT = 6.0
+SURE_OF_UNSEEN = 0.6
+REGULARISATION = 0.3
+RELATED = 0.6
+"""Share of the pairs whose labels are of one category: what a customer asks in one breath is seldom unrelated."""
+_JOINED = (
+    "{a} and {b}",
+    "{a} and also {b}",
+    "{a}, and {b}",
+    "{a} then {b}",
+    "{a} and then {b}",
+    "{a}. {B}",
+    "{a}? {B}",
+    "{a}. Also {b}",
+    "{a}; {b}",
+    "{a}, {b}",
+    "{a} {b}",
+    "{a}, after that {b}",
+    "{a} plus {b}",
+    "{a}\n{b}",
+    "Hi! {A} and {b}. Thanks",
+    "{a} & {b}",
+)
+
+
+def fit_split_policy(
+    read: Read,
+    rows: Sequence[tuple[str, str]],
+    written: Sequence[tuple[str, int]] = (),
+    unseen: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    pairs: int = 2000,
+    most_singles: int = 2000,
+    progress: Callable[[int, int], None] | None = None,
+) -> SplitPolicy:
+    """Fit the policy of a model on rows of (text, label) that hold one request each, and on pairs of them.
+
+    `pairs` pairs are made, and of the rows that could be cut `most_singles` are drawn. `unseen` are texts of one
+    request that the model was not trained on: they are paired too, and weigh more, because the model is surer of what
+    it has seen. `written` adds messages by hand as (text, number of requests). The same input gives the same policy.
+    Raises ValueError where there is nothing to tell apart.
+    """
+    rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    ours = [row for row in rows if row[1] != OUT_OF_SCOPE and row[1] not in COURTESIES]
+    cuttable = [text for text, _ in ours if len(candidate_clauses(text)) > 1]
+    singles = rng.sample(cuttable, min(most_singles, len(cuttable)))
+    strange = [text for text in unseen if len(candidate_clauses(text)) > 1]
+    material = [_Material(text, (), 1.0) for text in singles]
+    material += [_Material(text, (at,), 1.0) for text, at in (join(rng, ours) for _ in range(pairs))]
+    material += [_Material(text, (), UNSEEN_WEIGHT) for text in strange]
+    read = cache(read)
+    labelled = _labelled(unseen, read)
+    if labelled:
+        joined = (join(rng, labelled) for _ in range(len(labelled)))
+        material += [_Material(text, (at,), UNSEEN_WEIGHT) for text, at in joined]
+    blank = SplitPolicy(1.0, CLAUSE_CONFIDENCE)
+    material += [_Material(text, _cuts_by_hand(text, requests), WRITTEN_WEIGHT) for text, requests in written]
+    learner = _Learner([], [], [])
+    for done, one in enumerate(material, start=1):
+        learner.add(boundaries(one.text, read, blank), one)
+        if progress is not None:
+            progress(done, len(material))
+    policy = SplitPolicy(0.5, CLAUSE_CONFIDENCE, learner.weights())
+    samples = [(singles, len(cuttable) / len(ours))]
+    if strange:
+        samples.append((strange, len(strange) / len(unseen)))
+    return replace(policy, minimum=_threshold(policy, samples, read))
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """A text, where it is to be cut (None: unknown, so not learnt from), and how much it weighs."""
+
+    text: str
+    cuts: tuple[int, ...] | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Learner:
+    """Rows of a logistic regression."""
+
+    features: list[dict[str, float]]
+    gold: list[bool]
+    weight: list[float]
+
+    def add(self, found: Sequence[Boundary], material: _Material) -> None:
+        for boundary in found if material.cuts is not None else ():
+            self.features.append(dict(boundary.features))
+            self.gold.append(any(abs(boundary.at - at) <= NEAR for at in material.cuts or ()))
+            self.weight.append(material.weight)
+
+    def weights(self) -> dict[str, float]:
+        """Few weights, most of them exactly zero and left out (L1)."""
+        if len(set(self.gold)) < 2:
+            raise ValueError(
+                "no boundary to learn from: the texts hold none, or the model reads the same on both sides"
+            )
+        names = sorted({name for row in self.features for name in row})
+        table = np.array([[row.get(name, 0.0) for name in names] for row in self.features])
+        model = LogisticRegression(
+            C=REGULARISATION, l1_ratio=1.0, solver="liblinear", max_iter=2000, fit_intercept=False, random_state=0
+        )
+        model.fit(table, np.array(self.gold), sample_weight=np.array(self.weight))
+        return {name: float(one) for name, one in zip(names, model.coef_[0], strict=True) if one}
+
+
+def _cuts_by_hand(text: str, requests: int) -> tuple[int, ...] | None:
+    """Where a written message is cut, as far as its number of requests tells."""
+    starts = tuple(clause.start for clause in candidate_clauses(text)[1:])
+    if requests == 1:
+        return ()
+    return starts if len(starts) == requests - 1 else None
+
+
+def _labelled(texts: Sequence[str], read: Read) -> list[tuple[str, str]]:
+    """Texts with what the model reads in them, where it is sure enough."""
+    readings = [read(text) for text in texts]
+    return [
+        (one.text, one.intent)
+        for one in readings
+        if one.in_scope and one.confidence >= SURE_OF_UNSEEN and one.intent not in CONVERSATIONAL
+    ]
+
+
+def join(rng: random.Random, rows: Sequence[tuple[str, str]]) -> tuple[str, int]:
+    """Two rows of different labels joined by a template, and where the second starts. Raises ValueError without two."""
+    one = rng.choice(rows)
+    others = [row for row in rows if row[1] != one[1]]
+    if not others:
+        raise ValueError("rows of two different labels are needed")
+    related = [row for row in others if BY_NAME[row[1]].category == BY_NAME[one[1]].category]
+    two = rng.choice(related if related and rng.random() < RELATED else others)
+    first, second = one[0].strip(), two[0].strip()
+    template = rng.choice(_JOINED)
+    if "? " not in template and "\n" not in template:
+        first = first.rstrip(".?! ")
+    template = template.replace("{a}? ", "{a} ") if first.endswith("?") else template
+    lowered = second if second.startswith(("I ", "I'")) else second[:1].lower() + second[1:]
+    shown = {"a": first, "A": first[:1].upper() + first[1:], "b": lowered, "B": second[:1].upper() + second[1:]}
+    text = template.format(**shown)
+    return text, text.rindex(shown["B"] if "{B}" in template else shown["b"])
+
+
+def _threshold(policy: SplitPolicy, samples: Sequence[tuple[Sequence[str], float]], read: Read) -> float:
+    """The lowest of a grid of thresholds at which FALSE_SPLITS of the single requests, or fewer, are cut.
+
+    Each sample is of those texts that could be cut, with the share that these are of all; each must hold.
+    """
+    for minimum in np.arange(0.2, 0.96, 0.02):
+        tried = replace(policy, minimum=round(float(minimum), 2))
+        cut = [
+            share * float(np.mean([len(read_requests(text, read, tried)) > 1 for text in texts]))
+            for texts, share in samples
+        ]
+        if max(cut) <= FALSE_SPLITS:
+            return tried.minimum
+    return 0.96

@@ -39,7 +39,9 @@ async def test_a_reply_has_every_documented_field(client: AsyncClient) -> None:
     assert set(body["metadata"]) == {"request_id", "timestamp", "version"}
     assert body["metadata"]["request_id"] == response.headers["X-Request-ID"]
     assert set(body["data"]) == DATA_FIELDS
-    assert set(body["data"]["metadata"]) == {"processing_time_ms", "model_version", "engine", "in_scope", "cached"}
+    assert set(body["data"]["metadata"]) == {
+        *("processing_time_ms", "model_version", "engine", "in_scope", "cached", "requests")
+    }
     assert 0 <= body["data"]["confidence"] <= 1
     assert UUID(body["data"]["session_id"])
     assert UUID(body["data"]["message_id"])

@@ -33,6 +33,8 @@ def senses_of(reader: Reader) -> Senses:
     """What the reader's model can do."""
 
     def spans(text: str, today: date, prefer: Prefer | None) -> tuple[tuple[Slot, ...], tuple[PersonalData, ...]]:
+        if not any(one.isprintable() and not one.isspace() for one in text):
+            return (), ()
         reading = reader.read(text, today=today, prefer=prefer)
         return reading.slots, reading.pii
 

@@ -40,7 +40,7 @@ from llm_banking.training.encoder import IntentEncoder, load_tokenizer, run_batc
 from llm_banking.training.export import JointModel, export_fp32, export_int8
 from llm_banking.training.fine_tune import Progress, Recipe
 from llm_banking.training.nlu import train_student
-from llm_banking.training.split_policy import fit_split_policy
+from llm_banking.training.split_policy import development_messages, fit_split_policy, unlabelled_requests
 from llm_banking.training.token_head import train_token_head
 
 SAMPLE_ROWS = 32
@@ -91,7 +91,7 @@ def train_release(corpus: Corpus, places: Places, recipe: Recipe, progress: Prog
     _write_neighbours(student, corpus, places, recipe)
     manifest = _describe(corpus, places, recipe)
     _write(out, manifest)
-    _calibrate(out, manifest, corpus, progress)
+    _calibrate(out, manifest, corpus, places.data_dir, progress)
     manifest["metrics"]["int8"] = _int8_figures(joint, sample, out, manifest, corpus)
     manifest["training"] = {
         "machine": platform.processor() or platform.machine(),
@@ -144,7 +144,7 @@ def _write(out: Path, manifest: dict[str, Any]) -> None:
     (out / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _calibrate(out: Path, manifest: dict[str, Any], corpus: Corpus, progress: Progress) -> None:
+def _calibrate(out: Path, manifest: dict[str, Any], corpus: Corpus, data_dir: Path, progress: Progress) -> None:
     """Thresholds and held-out figures, all from the int8 file that will serve, into the manifest and its file."""
     progress("calibration", 0, 2)
     reader = Reader.open(out)
@@ -165,7 +165,8 @@ def _calibrate(out: Path, manifest: dict[str, Any], corpus: Corpus, progress: Pr
     policy = fit_split_policy(
         reader.read,
         [(row.text, row.label) for row in corpus.train],
-        unseen=[row.text for row in corpus.unseen_out_of_scope],
+        development_messages(),
+        unlabelled_requests(data_dir),
     )
     manifest["calibration"].update(policy.as_calibration())
     _write(out, manifest)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
+import yaml
 from sklearn.linear_model import LogisticRegression
 
 from llm_banking.nlu.clauses import candidate_clauses
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import COURTESIES, Boundary, SplitPolicy, boundaries, read_requests
+from llm_banking.nlu.span_rows import NLUPP, SPAN_FILES
 from llm_banking.nlu.taxonomy import BY_NAME, CONVERSATIONAL, OUT_OF_SCOPE
+from llm_banking.training.datasets import require
 
 Read = Callable[[str], Reading]
 
@@ -27,6 +33,9 @@ UNSEEN_WEIGHT = 3.0
 WRITTEN_WEIGHT = 6.0
 SURE_OF_UNSEEN = 0.6
 REGULARISATION = 0.3
+NLUPP_HELD = frozenset({8, 9})
+NLUPP_TWO_REQUESTS = frozenset({"nlupp-b-1-28", "nlupp-b-3-6", "nlupp-b-5-31", "nlupp-b-2-31"})
+"""Rows of NLU++ that are two requests of ours; nearly all its several labels are parts of one."""
 RELATED = 0.6
 """Share of the pairs whose labels are of one category: what a customer asks in one breath is seldom unrelated."""
 _JOINED = (
@@ -47,6 +56,27 @@ _JOINED = (
     "Hi! {A} and {b}. Thanks",
     "{a} & {b}",
 )
+
+
+def development_messages() -> list[tuple[str, int]]:
+    """The written messages that may be learnt from, as (text, number of requests): the even places of the proof's sets.
+
+    The odd places are what the proof judges by.
+    """
+    found: list[tuple[str, int]] = []
+    for name, requests in (("two_requests.yml", 2), ("single_requests.yml", 1)):
+        source = resources.files("llm_banking.proof") / "data" / name
+        found += [
+            (row["text"], requests) for row in yaml.safe_load(source.read_text(encoding="utf-8"))["messages"][::2]
+        ]
+    return found
+
+
+def unlabelled_requests(data_dir: Path) -> list[str]:
+    """Single requests that no intent was trained on: NLU++ without its held folds. Raises DataMissingError."""
+    path = require(data_dir, SPAN_FILES[NLUPP])
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [row["text"] for row in rows if row["fold"] not in NLUPP_HELD and row.get("id") not in NLUPP_TWO_REQUESTS]
 
 
 def fit_split_policy(

@@ -331,7 +331,7 @@ export interface components {
         };
         /**
          * ChatMetadata
-         * @description How the reply came about.
+         * @description How the reply came about. `requests` are those of the message in the order of mention, one at least.
          */
         ChatMetadata: {
             /** Processing Time Ms */
@@ -344,6 +344,8 @@ export interface components {
             in_scope: boolean;
             /** Cached */
             cached: boolean;
+            /** Requests */
+            requests: components["schemas"]["RequestBody"][];
         };
         /**
          * ChatRequest
@@ -840,6 +842,18 @@ export interface components {
         RenameRequest: {
             /** Title */
             title: string;
+        };
+        /**
+         * RequestBody
+         * @description One thing the message asks for, and the words of it that do.
+         */
+        RequestBody: {
+            /** Intent */
+            intent: string;
+            /** Confidence */
+            confidence: number;
+            /** Text */
+            text: string;
         };
         /**
          * RouteLatency

@@ -71,7 +71,7 @@ export function chatReply(changes: Partial<ChatReply> = {}): ChatReply {
     session_id: SESSION_ID,
     message_id: '0198a000-0000-7000-8000-0000000000aa',
     citations: [{ kind: 'account', id: 'a-1', text: 'Everyday Checking ending in 4821' }],
-    metadata: { processing_time_ms: 183.4, model_version: 'nlu-1', engine: 'template', in_scope: true, cached: false },
+    metadata: { processing_time_ms: 183.4, model_version: 'nlu-1', engine: 'template', in_scope: true, cached: false, requests: [{ intent: 'check_balance', confidence: 0.972, text: 'What is my balance?' }] },
     ...changes,
   }
 }

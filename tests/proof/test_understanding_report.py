@@ -182,3 +182,4 @@ def test_the_results_were_measured_with_the_shipped_model() -> None:
     document = json.loads((RESULTS / RESULTS_FILE).read_text(encoding="utf-8"))
     manifest = json.loads((DOCS.parent / "src/llm_banking/nlu/artifacts/manifest.json").read_text(encoding="utf-8"))
     assert document["model"]["version"] == manifest["version"]
+    assert not document["rehearsal"]

@@ -55,12 +55,12 @@ class Focus:
     logits: NDArray[np.floating[Any]] = field(repr=False, compare=False)
 
 
-def focus(text: str, read: Read, *, temperature: float = 1.0) -> Focus:
+def focus(text: str, read: Read, *, temperature: float = 1.0, closer: bool = True) -> Focus:
     """The part of a long text that is worth reading.
 
-    `text` has at least one visible character; `read` is called about MOST_PIECES times, and some fifteen times more
-    where there are no full stops to tell where the request begins. Where no part asks for anything of a bank, the
-    one that comes nearest is returned: its own scores say that it is not ours.
+    `text` has at least one visible character; `read` is called about MOST_PIECES times, and with `closer` some fifteen
+    times more where there are no full stops to tell where the request begins. Where no part asks for anything of a
+    bank, the one that comes nearest is returned: its own scores say that it is not ours.
     """
     spans, bounded = pieces(text)
     first = [
@@ -69,13 +69,13 @@ def focus(text: str, read: Read, *, temperature: float = 1.0) -> Focus:
     best = max(range(len(first)), key=lambda at: first[at][0])
     runs = len(first)
     chosen = first[best]
-    if not bounded[best]:
-        closer = [
+    if closer and not bounded[best]:
+        windows = [
             (request_chance(logits := read(text[start:end]), temperature, sure=True), (start, end), logits)
             for start, end in _windows(text, *chosen[1])
         ]
-        runs += len(closer)
-        chosen = max(closer, key=lambda one: one[0])
+        runs += len(windows)
+        chosen = max(windows, key=lambda one: one[0])
     score, (start, end), logits = chosen
     return Focus(start, end, score, runs, logits)
 
@@ -91,7 +91,7 @@ def second_look(
     before = request_chance(whole, temperature, sure=True)
     if before >= sure or len(pieces(text)[0]) < 2:
         return None
-    part = focus(text, read, temperature=temperature)
+    part = focus(text, read, temperature=temperature, closer=False)
     return part if request_chance(part.logits, temperature, sure=True) > before else None
 
 

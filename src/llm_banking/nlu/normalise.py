@@ -136,7 +136,6 @@ _JOINERS = frozenset("\u200c\u200d")
 
 _ODD = re.compile(r"[ -~]?[^\x00-\x7e]+|[\x00-\x08\x0e-\x1f\x7f`]")
 _THRICE = re.compile(r"([A-Za-z!?.,])\1\1")
-_SPACE = re.compile(r"\s+")
 _ODD_SPACE = re.compile(r"\A\s+|\s+\Z|\s{2,}|[^\S \n]")
 _FOREIGN = re.compile(r"[^\W\d_]*[\u0370-\u03ff\u0400-\u052f][^\W\d_]*")
 _FOREIGN_LETTER = re.compile(r"[\u0370-\u03ff\u0400-\u052f]")
@@ -177,11 +176,6 @@ def _tidy(text: str) -> bool:
         and text[-1:] != " "
         and not _THRICE.search(text.lower())
     )
-
-
-def cache_key(text: str) -> str:
-    """The same for texts that differ in case, spacing or ornament only: what the answer cache is keyed by."""
-    return _SPACE.sub(" ", normalise(text).text).casefold()
 
 
 def _characters(text: str) -> Normalised:

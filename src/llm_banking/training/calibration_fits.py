@@ -30,8 +30,6 @@ Flags = NDArray[np.bool_]
 
 ANSWERED_ACCURACY = 0.97
 """The share of the answers given that is to be right."""
-ANSWERED_SHARE = 0.93
-"""The share of our texts that is to be answered at once."""
 IN_SCOPE_RECALL = 0.99
 """The share of our texts that the in-scope threshold lets through."""
 SET_COVERAGE = 0.98
@@ -146,29 +144,18 @@ def fit_vector(logits: Floats, gold: Ints, start: tuple[float, float, float], we
     return factor + change[:size], offset + change[size:]
 
 
-def answer_threshold(confidence: Floats, right: Flags, passed: Flags, groups: Sequence[Flags]) -> float:
-    """The confidence from which to answer, so that both promises hold with the most room.
+def answer_threshold(confidence: Floats, right: Flags, passed: Flags) -> float:
+    """The lowest confidence from which ANSWERED_ACCURACY of the answers are right; 1.0 where there is none.
 
-    ANSWERED_ACCURACY of the answers right, ANSWERED_SHARE of the rows answered; a row that did not pass the in-scope
-    threshold is not answered. Room is counted in standard errors, and the tightest of the groups of rows decides.
+    A row that did not pass the in-scope threshold is not answered. A wrong answer about money costs more than a
+    question, so nothing is traded for answering more.
     """
-
-    def room(threshold: float) -> float:
-        found = []
-        for group in groups:
-            answered = group & passed & (confidence >= threshold)
-            if not answered.any():
-                return -np.inf
-            for share, target, rows in (
-                (right[answered].mean(), ANSWERED_ACCURACY, answered.sum()),
-                (answered.sum() / group.sum(), ANSWERED_SHARE, group.sum()),
-            ):
-                found.append((share - target) / np.sqrt(target * (1 - target) / rows))
-        return float(min(found))
-
-    candidates = np.unique(confidence[passed])
-    best = max(candidates, key=room, default=1.0)
-    return float(best)
+    sure, good = confidence[passed], right[passed]
+    order = np.argsort(-sure, kind="stable")
+    running = np.cumsum(good[order]) / np.arange(1, len(order) + 1)
+    ends_a_tie = np.append(np.diff(sure[order]) != 0, True)[: len(order)]
+    keeps = np.flatnonzero((running >= ANSWERED_ACCURACY) & ends_a_tie)
+    return float(sure[order][keeps[-1]]) if len(keeps) else 1.0
 
 
 def fit_scope(data: CalibrationData, names: Sequence[str]) -> tuple[float, tuple[ScopeTerm, ...]]:
@@ -239,11 +226,5 @@ def fit_once(
     )
     scope = fitted.in_scope_score(ours.logits, ours.nearest)
     minimum = float(np.quantile(scope, 1.0 - recall))
-    everyone, support = np.ones(len(ours.gold), dtype=bool), ours.gold < SUPPORT.stop
-    threshold = answer_threshold(
-        probabilities.max(axis=1),
-        probabilities.argmax(axis=1) == ours.gold,
-        scope >= minimum,
-        [group for group in (everyone, support) if group.any()],
-    )
+    threshold = answer_threshold(probabilities.max(axis=1), probabilities.argmax(axis=1) == ours.gold, scope >= minimum)
     return replace(fitted, in_scope_minimum=minimum, answer_confidence=threshold)

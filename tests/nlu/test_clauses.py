@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llm_banking.nlu.clauses import (
@@ -83,6 +83,7 @@ def test_more_places_than_may_be_tried_are_given_up_from_the_weakest() -> None:
     assert len(words("\n".join(f"- what is number {number}" for number in range(40)))) <= MAX_CLAUSES
 
 
+@example("@&\U000100fb0")
 @given(st.text(alphabet=st.sampled_from("ab i.,;?!\n-1)'&+"), max_size=300) | st.text(max_size=200))
 def test_clauses_are_ordered_stretches_of_any_text(text: str) -> None:
     clauses = candidate_clauses(text)

@@ -9,11 +9,13 @@ import pytest
 
 from llm_banking.nlu.artifact import FILES
 from tests.test_cli import run
+from tests.training.test_pipeline import shrink
 
 
 @pytest.mark.slow
 def test_train_nlu_writes_a_model_that_serves(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_BANKING_DATA_DIR", str(tiny_data))
+    shrink(monkeypatch)
     out = tmp_path / "model"
     size = ("--teachers", "0", "--student-epochs", "1", "--threads", "1", "--rows-per-label", "8")
     run("train", "nlu", "--out", str(out), *size)

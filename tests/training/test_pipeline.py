@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,14 @@ from llm_banking.nlu.artifact import (
 from llm_banking.nlu.doubt import UNFITTED
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS
+from llm_banking.training import release as release_module
+from llm_banking.training import token_head
 from llm_banking.training.datasets import Corpus, load_corpus
 from llm_banking.training.encoder import packaged_encoder_dir
 from llm_banking.training.fine_tune import Recipe
+from llm_banking.training.nlu import _Stages
 from llm_banking.training.release import Places, train_release
+from llm_banking.training.split_policy import fit_split_policy
 from tests.training.conftest import BANKING77, write_banking77
 
 pytestmark = pytest.mark.slow
@@ -45,6 +50,13 @@ class Release:
     places: Places
 
 
+def shrink(patch: pytest.MonkeyPatch) -> None:
+    """Few spans and few messages to learn from: the real numbers take minutes."""
+    patch.setattr(token_head, "OWN_ROWS", 60)
+    patch.setattr(token_head, "EPOCHS", 1)
+    patch.setattr(release_module, "fit_split_policy", partial(fit_split_policy, pairs=40, most_singles=40))
+
+
 @pytest.fixture(scope="module")
 def release(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
     folder = tmp_path_factory.mktemp("release") / "model"
@@ -54,7 +66,9 @@ def release(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Releas
     steps: list[tuple[str, int, int]] = []
     work = tmp_path_factory.mktemp("work")
     places = Places(tiny_data, packaged_encoder_dir(), folder, work, test)
-    manifest = train_release(corpus, places, RECIPE, lambda *step: steps.append(step))
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        manifest = train_release(corpus, places, RECIPE, lambda *step: steps.append(step))
     return Release(folder, corpus, manifest, steps, places)
 
 
@@ -97,15 +111,23 @@ def test_the_calibration_is_fitted_and_the_held_out_rows_are_judged(release: Rel
     assert lost["int8_accuracy"] == held["accuracy"]
 
 
-def test_a_stopped_run_goes_on_from_what_its_teachers_said(release: Release, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_from_what_its_teachers_said(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch)
     steps: list[str] = []
     places = replace(release.places, out=tmp_path, test=None)
     again = train_release(release.corpus, places, RECIPE, lambda what, _done, _total: steps.append(what))
     assert not any(what.startswith("teacher") for what in steps)
     assert again["sha256"][MODEL_FILE] == release.manifest["sha256"][MODEL_FILE]
-    other = replace(RECIPE, seed=RECIPE.seed + 1)
-    train_release(release.corpus, places, other, lambda what, _done, _total: steps.append(what))
-    assert "teacher 1" in steps
+
+
+@pytest.mark.parametrize(
+    ("change", "same"), [({"seed": 21}, False), ({"learning_rate": 2e-4}, False), ({"student_epochs": 9}, True)]
+)
+def test_what_another_recipe_left_is_not_taken(release: Release, change: dict[str, Any], *, same: bool) -> None:
+    stages = _Stages(release.places.work, replace(RECIPE, **change), release.corpus)
+    assert (stages.load("teacher-1") is not None) is same
 
 
 def test_it_learnt_something(release: Release) -> None:

@@ -254,7 +254,7 @@ def _worded(text: str, cuts: list[_Cut]) -> Iterator[Clause]:
             start += 1
         while start < end and text[end - 1].isspace():
             end -= 1
-        if start < end:
+        if any(character.isalnum() for character in text[start:end]):
             yield Clause(start, end, None if first else joint)
             first, joint = False, None
         joint = cut.joint if joint is None else _surest(joint, cut.joint)

@@ -80,8 +80,8 @@ def test_the_quick_start_calls_answer_and_a_second_start_keeps_everything(home: 
         assert "$" in before["message"]
         session_id = chat.json()["data"]["session_id"]
         asked = client.post("/api/v2/chat", json={"message": BALANCE["message"], "user_id": "CUST001"}).json()["data"]
-        follow_up = {"message": "and checking?", "user_id": "CUST001"}
-        assert "Everyday Checking" not in client.post("/api/v2/chat", json=follow_up).json()["data"]["response"]
+        follow_up = {"message": "and what about checking?", "user_id": "CUST001"}
+        assert "Which do you mean" in client.post("/api/v2/chat", json=follow_up).json()["data"]["response"]
     assert processes_of(home) == []
     with running_server(home, port=port) as server, httpx.Client(base_url=server.url) as client:
         assert client.get(f"/api/v2/sessions/{session_id}").json()["data"]["message_count"] == 2
@@ -89,6 +89,7 @@ def test_the_quick_start_calls_answer_and_a_second_start_keeps_everything(home: 
         followed = client.post("/api/v2/chat", json={**follow_up, "session_id": asked["session_id"]}).json()["data"]
         assert followed["intent"] == "check_balance", "the conversation outlives the server"
         assert "Everyday Checking" in followed["response"]
+        assert "Which do you mean" not in followed["response"]
 
 
 def test_a_second_start_on_one_home_is_refused_by_name(home: Path, port: int) -> None:

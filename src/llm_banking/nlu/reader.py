@@ -28,7 +28,7 @@ from llm_banking.nlu.focus import Focus, focus, second_look
 from llm_banking.nlu.normalise import Normalised, normalise
 from llm_banking.nlu.personal_data import PersonalData, find_personal_data
 from llm_banking.nlu.repair import Repairer
-from llm_banking.nlu.requests import Request, read_requests
+from llm_banking.nlu.requests import Request, judged_json, read_requests
 from llm_banking.nlu.run_cache import RunCache, Source
 from llm_banking.nlu.slots import Prefer, Slot, find_slots
 from llm_banking.nlu.span_slots import merge_slots
@@ -87,15 +87,7 @@ class Reading:
         """The documented JSON shape."""
         return {
             "text": self.text,
-            "intent": self.intent,
-            "confidence": round(self.confidence, 6),
-            "in_scope": self.in_scope,
-            "in_scope_score": round(self.in_scope_score, 6),
-            "alternatives": [
-                {"intent": one.intent, "confidence": round(one.confidence, 6)} for one in self.alternatives
-            ],
-            "options": list(self.options),
-            "slots": [asdict(slot) for slot in self.slots],
+            **judged_json(self),
             "pii": [{**asdict(one), "score": round(one.score, 6)} for one in self.pii],
             "requests": [one.as_dict() for one in self.requests],
             "model_version": self.model_version,

@@ -82,16 +82,23 @@ class Request:
             "text": self.text,
             "start": self.start,
             "end": self.end,
-            "intent": self.intent,
-            "confidence": round(self.confidence, 6),
-            "in_scope": self.in_scope,
-            "in_scope_score": round(self.in_scope_score, 6),
-            "alternatives": [
-                {"intent": one.intent, "confidence": round(one.confidence, 6)} for one in self.alternatives
-            ],
-            "options": list(self.options),
-            "slots": [asdict(slot) for slot in self.slots],
+            **judged_json(self),
         }
+
+
+def judged_json(one: Reading | Request) -> dict[str, Any]:
+    """What the JSON of a reading and of one request of it have in common: intent, doubt, options and slots."""
+    return {
+        "intent": one.intent,
+        "confidence": round(one.confidence, 6),
+        "in_scope": one.in_scope,
+        "in_scope_score": round(one.in_scope_score, 6),
+        "alternatives": [
+            {"intent": other.intent, "confidence": round(other.confidence, 6)} for other in one.alternatives
+        ],
+        "options": list(one.options),
+        "slots": [asdict(slot) for slot in one.slots],
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,10 +153,14 @@ def _example(path: Path, number: int, text: str, source: str, marks: list[_Mark]
     )
 
 
+def nlupp_part(fold: int) -> Part:
+    """Which part a fold of NLU++ belongs to: 8 and 9 are held, 7 is for choosing."""
+    return "held" if fold >= 8 else "dev" if fold == 7 else "train"
+
+
 def _read_nlupp(path: Path, part: Part) -> Iterator[SpanExample]:
     for number, row in _rows(path):
-        fold = row["fold"]
-        if part != ("held" if fold >= 8 else "dev" if fold == 7 else "train"):
+        if part != nlupp_part(row["fold"]):
             continue
         marks = [
             _Mark(one["span"][0], one["span"][1], NLUPP_TYPES[name], name, one.get("value", one.get("values")))

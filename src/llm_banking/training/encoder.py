@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,6 +92,19 @@ def collate(encoded: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         ids[index, : len(row)] = torch.tensor(row)
         mask[index, : len(row)] = 1
     return ids, mask
+
+
+def batches_of_like_length(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:
+    """Positions in shuffled batches of at most `size` rows of like length, so that little is spent on padding."""
+    shuffled = list(range(len(lengths)))
+    rng.shuffle(shuffled)
+    found: list[list[int]] = []
+    pool = size * 50
+    for start in range(0, len(shuffled), pool):
+        near = sorted(shuffled[start : start + pool], key=lambda at: lengths[at])
+        found += [near[at : at + size] for at in range(0, len(near), size)]
+    rng.shuffle(found)
+    return found
 
 
 @torch.inference_mode()

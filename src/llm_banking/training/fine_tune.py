@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from llm_banking.training.augment import augment
-from llm_banking.training.encoder import IntentEncoder, collate
+from llm_banking.training.encoder import IntentEncoder, batches_of_like_length, collate
 
 Progress = Callable[[str, int, int], None]
 """Called with (what, steps done, steps in all)."""
@@ -111,12 +111,20 @@ def fine_tune(
         model.head.weight.copy_(probe[0])
         model.head.bias.copy_(probe[1])
     steps = (len(rows) + recipe.batch_rows - 1) // recipe.batch_rows * epochs
-    optimizer, schedule = _optimizer(model, recipe, steps)
+    optimizer, schedule = optimizer_and_schedule(
+        model,
+        steps,
+        learning_rate=recipe.learning_rate,
+        head_learning_rate=recipe.head_learning_rate,
+        weight_decay=recipe.weight_decay,
+        warmup_share=recipe.warmup_share,
+    )
     average = _Average(model)
     model.train()
     step = 0
+    lengths = [len(ids) for ids in rows.ids]
     for _ in range(epochs):
-        for batch in batches(rows.ids, recipe.batch_rows, rng):
+        for batch in batches_of_like_length(lengths, recipe.batch_rows, rng):
             second = [rows.ids[i] for i in batch]
             if perturb_with is not None:
                 second = _perturbed(rows, batch, perturb_with, recipe.perturbed_share, rng)
@@ -135,37 +143,30 @@ def fine_tune(
     return model.eval()
 
 
-def _optimizer(
-    model: IntentEncoder, recipe: Recipe, steps: int
+def optimizer_and_schedule(
+    model: IntentEncoder,
+    steps: int,
+    *,
+    learning_rate: float,
+    head_learning_rate: float,
+    weight_decay: float,
+    warmup_share: float,
 ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
     """AdamW with a faster head and a linear warm-up and decay."""
     optimizer = torch.optim.AdamW(
         [
-            {"params": list(model.bert.parameters()), "lr": recipe.learning_rate},
-            {"params": list(model.head.parameters()), "lr": recipe.head_learning_rate},
+            {"params": list(model.bert.parameters()), "lr": learning_rate},
+            {"params": list(model.head.parameters()), "lr": head_learning_rate},
         ],
-        weight_decay=recipe.weight_decay,
+        weight_decay=weight_decay,
         fused=True,
     )
-    warmup = max(1, int(steps * recipe.warmup_share))
+    warmup = max(1, int(steps * warmup_share))
 
     def factor(step: int) -> float:
         return (step + 1) / warmup if step < warmup else max(0.0, (steps - step) / max(1, steps - warmup))
 
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def batches(ids: Sequence[Sequence[int]], size: int, rng: random.Random) -> list[list[int]]:
-    """Shuffled batches whose rows have like length, so that little is spent on padding."""
-    shuffled = list(range(len(ids)))
-    rng.shuffle(shuffled)
-    found: list[list[int]] = []
-    pool = size * 50
-    for start in range(0, len(shuffled), pool):
-        chunk = sorted(shuffled[start : start + pool], key=lambda i: len(ids[i]))
-        found += [chunk[i : i + size] for i in range(0, len(chunk), size)]
-    rng.shuffle(found)
-    return found
 
 
 def _perturbed(

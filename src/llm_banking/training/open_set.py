@@ -23,10 +23,15 @@ from torch.nn.functional import cross_entropy
 from llm_banking.nlu.metrics import Floats, Ints, area_under_roc
 from llm_banking.nlu.scope import Gaussians, energy, top_log_odds
 from llm_banking.training.datasets import Example, file_sha256, read_banking77, require
-from llm_banking.training.encoder import IntentEncoder, collate, load_tokenizer, packaged_encoder_dir, run_batches
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what, steps done, steps in all)."""
+from llm_banking.training.encoder import (
+    IntentEncoder,
+    batches_of_like_length,
+    collate,
+    load_tokenizer,
+    packaged_encoder_dir,
+    run_batches,
+)
+from llm_banking.training.fine_tune import Progress, optimizer_and_schedule
 
 OPEN = -1
 """The class of every text whose intent was left out."""
@@ -78,22 +83,19 @@ def train_small(
     _start_head_at_means(model, run_batches(model, ids)[1], labels, recipe.head_scale)
     batches_per_epoch = (len(ids) + recipe.batch_rows - 1) // recipe.batch_rows
     steps = batches_per_epoch * recipe.epochs
-    warmup = max(1, int(steps * recipe.warmup_share))
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(model.bert.parameters()), "lr": recipe.learning_rate},
-            {"params": list(model.head.parameters()), "lr": recipe.head_learning_rate},
-        ],
+    optimizer, schedule = optimizer_and_schedule(
+        model,
+        steps,
+        learning_rate=recipe.learning_rate,
+        head_learning_rate=recipe.head_learning_rate,
         weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: (step + 1) / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
+        warmup_share=recipe.warmup_share,
     )
     model.train()
+    lengths = [len(row) for row in ids]
     done = 0
     for _ in range(recipe.epochs):
-        for batch in _batches(ids, recipe.batch_rows, order):
+        for batch in batches_of_like_length(lengths, recipe.batch_rows, order):
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits, _ = model(*collate([ids[i] for i in batch]))
             loss = cross_entropy(logits.float(), labels[batch], label_smoothing=recipe.label_smoothing)
@@ -113,18 +115,6 @@ def _start_head_at_means(model: IntentEncoder, embeddings: Tensor, labels: Tenso
     with torch.no_grad():
         model.head.weight.copy_(scale * nn.functional.normalize(means, dim=-1))
         model.head.bias.zero_()
-
-
-def _batches(ids: Sequence[Sequence[int]], size: int, order: random.Random) -> list[list[int]]:
-    """Shuffled batches of rows of like length."""
-    shuffled = list(range(len(ids)))
-    order.shuffle(shuffled)
-    batches: list[list[int]] = []
-    for start in range(0, len(shuffled), size * 50):
-        chunk = sorted(shuffled[start : start + size * 50], key=lambda i: len(ids[i]))
-        batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
-    order.shuffle(batches)
-    return batches
 
 
 def open_set_figures(gold: Ints, predicted: Ints) -> dict[str, float]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from llm_banking.nlu.artifact import (
     FILES,
@@ -26,11 +27,11 @@ from llm_banking.nlu.artifact import (
     MODEL_FILE,
     NEIGHBOURS_FILE,
     TOKENIZER_FILE,
-    open_artifact,
     sha256_of,
 )
 from llm_banking.nlu.doubt import UNFITTED
 from llm_banking.nlu.evaluation import evaluate_rows
+from llm_banking.nlu.metrics import Ints
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS, OUT_OF_SCOPE
 from llm_banking.training.calibration import fit_calibration
@@ -88,7 +89,7 @@ def train_release(corpus: Corpus, places: Places, recipe: Recipe, progress: Prog
     ]
     export_int8(joint, sample, out / MODEL_FILE)
     shutil.copyfile(places.encoder_dir / "tokenizer.json", out / TOKENIZER_FILE)
-    _write_neighbours(student, corpus, places, recipe)
+    _write_neighbours(student, tokenizer, corpus, out, recipe)
     manifest = _describe(corpus, places, recipe)
     _write(out, manifest)
     _calibrate(out, manifest, corpus, places.data_dir, progress)
@@ -106,15 +107,20 @@ def train_release(corpus: Corpus, places: Places, recipe: Recipe, progress: Prog
     return manifest
 
 
-def _write_neighbours(student: IntentEncoder, corpus: Corpus, places: Places, recipe: Recipe) -> None:
+def _write_neighbours(student: IntentEncoder, tokenizer: Tokenizer, corpus: Corpus, out: Path, recipe: Recipe) -> None:
     """Prototypes of the training rows' embeddings, beside the model."""
-    tokenizer, index = load_tokenizer(places.encoder_dir), {label: at for at, label in enumerate(LABELS)}
     student.bert.set_attn_implementation("sdpa")
     _, embeddings = run_batches(
         student, [one.ids for one in tokenizer.encode_batch([row.text for row in corpus.train])]
     )
-    gold = np.array([index[row.label] for row in corpus.train])
-    fit_neighbours(embeddings.numpy().astype(np.float64), gold, seed=recipe.seed).save(places.out / NEIGHBOURS_FILE)
+    bank = fit_neighbours(embeddings.numpy().astype(np.float64), _gold(corpus.train), seed=recipe.seed)
+    bank.save(out / NEIGHBOURS_FILE)
+
+
+def _gold(rows: Sequence[Example]) -> Ints:
+    """Places of the rows' labels in LABELS."""
+    index = {label: position for position, label in enumerate(LABELS)}
+    return np.array([index[row.label] for row in rows])
 
 
 def _describe(corpus: Corpus, places: Places, recipe: Recipe) -> dict[str, Any]:
@@ -150,11 +156,10 @@ def _calibrate(out: Path, manifest: dict[str, Any], corpus: Corpus, data_dir: Pa
     reader = Reader.open(out)
     rows = [*corpus.calibration, *corpus.unseen_out_of_scope]
     logits, embeddings = reader.outputs([row.text for row in rows])
-    index = {label: position for position, label in enumerate(LABELS)}
     data = CalibrationData(
         logits=logits.astype(np.float64),
         nearest=reader.artifact.neighbours.nearest(embeddings),
-        gold=np.array([index[row.label] for row in rows]),
+        gold=_gold(rows),
         sources=tuple(_kind(row) for row in rows),
     )
     calibration, metrics = fit_calibration(data)
@@ -220,7 +225,7 @@ def _int8_figures(
 
 
 def _score_test(out: Path, manifest: dict[str, Any], rows: list[Example], sha256: str) -> None:
-    reader = Reader(open_artifact(out))
+    reader = Reader.open(out)
     texts, gold = [row.text for row in rows], [row.label for row in rows]
     log: dict[str, Any] = {"sha256": sha256, "scored": datetime.now(UTC).isoformat(timespec="seconds")}
     for name, restrict in (("restricted_to_77", True), ("all_labels", False)):

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from llm_banking.nlu.clauses import candidate_clauses
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import COURTESIES, Boundary, SplitPolicy, boundaries, read_requests
-from llm_banking.nlu.span_rows import NLUPP, SPAN_FILES
+from llm_banking.nlu.span_rows import NLUPP, SPAN_FILES, nlupp_part
 from llm_banking.nlu.taxonomy import BY_NAME, CONVERSATIONAL, OUT_OF_SCOPE
 from llm_banking.training.datasets import require
 
@@ -33,7 +33,6 @@ UNSEEN_WEIGHT = 3.0
 WRITTEN_WEIGHT = 6.0
 SURE_OF_UNSEEN = 0.6
 REGULARISATION = 0.3
-NLUPP_HELD = frozenset({8, 9})
 NLUPP_TWO_REQUESTS = frozenset({"nlupp-b-1-28", "nlupp-b-3-6", "nlupp-b-5-31", "nlupp-b-2-31"})
 """Rows of NLU++ that are two requests of ours; nearly all its several labels are parts of one."""
 RELATED = 0.6
@@ -76,7 +75,9 @@ def unlabelled_requests(data_dir: Path) -> list[str]:
     """Single requests that no intent was trained on: NLU++ without its held folds. Raises DataMissingError."""
     path = require(data_dir, SPAN_FILES[NLUPP])
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [row["text"] for row in rows if row["fold"] not in NLUPP_HELD and row.get("id") not in NLUPP_TWO_REQUESTS]
+    return [
+        row["text"] for row in rows if nlupp_part(row["fold"]) != "held" and row.get("id") not in NLUPP_TWO_REQUESTS
+    ]
 
 
 def fit_split_policy(

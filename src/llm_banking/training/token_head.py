@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from llm_banking.nlu.spans import TAGS
+from llm_banking.training.encoder import batches_of_like_length, collate
 from llm_banking.training.spans import SpanRow, aligned, load_negatives, load_span_examples, training_examples
 
 if TYPE_CHECKING:
@@ -91,12 +92,7 @@ def token_features(bert: BertModel, rows: Sequence[SpanRow], layers: Sequence[in
     order = sorted(range(len(rows)), key=lambda at: len(rows[at].ids))
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
-        longest = len(rows[chosen[-1]].ids)
-        ids = torch.zeros((len(chosen), longest), dtype=torch.int64)
-        mask = torch.zeros_like(ids)
-        for at, index in enumerate(chosen):
-            ids[at, : len(rows[index].ids)] = torch.tensor(rows[index].ids)
-            mask[at, : len(rows[index].ids)] = 1
+        ids, mask = collate([rows[index].ids for index in chosen])
         states = bert(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
         wide = torch.cat([states[layer] for layer in layers], dim=-1).to(torch.bfloat16)
         for at, index in enumerate(chosen):
@@ -156,6 +152,7 @@ def fit_head(
     """Train the head on features that were computed before, and give it back with averaged weights, ready to use."""
     rng = random.Random(seed)  # noqa: S311 - an order, not a secret
     prepared = _prepare(rows, features)
+    lengths = [len(one.features) for one in prepared]
     batches = (len(prepared) + BATCH - 1) // BATCH
     steps = batches * epochs
     warm = max(1, int(steps * WARM_UP))
@@ -168,7 +165,7 @@ def fit_head(
     for epoch in range(epochs):
         head.train()
         total = 0.0
-        for chosen in _grouped([len(one.features) for one in prepared], rng):
+        for chosen in batches_of_like_length(lengths, BATCH, rng):
             features_, mask, owners, allowed = _batch([prepared[at] for at in chosen])
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 scores = head.score(features_, mask)
@@ -185,18 +182,6 @@ def fit_head(
         progress(f"token head: epoch {epoch + 1} of {epochs}, loss {total / batches:.4f}")
     head.load_state_dict(average.module.state_dict())
     return head.eval()
-
-
-def _grouped(lengths: Sequence[int], rng: random.Random) -> list[list[int]]:
-    """Batches of texts of like length, in a random order."""
-    order = list(range(len(lengths)))
-    rng.shuffle(order)
-    batches: list[list[int]] = []
-    for start in range(0, len(order), BATCH * 50):
-        near = sorted(order[start : start + BATCH * 50], key=lambda at: lengths[at])
-        batches += [near[at : at + BATCH] for at in range(0, len(near), BATCH)]
-    rng.shuffle(batches)
-    return batches
 
 
 def train_token_head(

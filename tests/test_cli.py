@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from llm_banking import cli
 from llm_banking.nlu.taxonomy import INTENTS
+from llm_banking.training import open_set
 from tests.conftest import ServiceUrls
 
 RUNNER = CliRunner()
@@ -121,3 +123,31 @@ def test_each_misuse_is_one_line_that_names_the_remedy(
         monkeypatch.setenv("LLM_BANKING_DEMO", "false")
         assert says in fails(monkeypatch, capsys, *arguments), arguments
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_draws_of_leave_intents_out_become_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training is `tests/training/test_open_set.py`'s; here a folder with finished draws."""
+    data, work, out = tmp_path / "data", tmp_path / "work", tmp_path / "results"
+    (data / "banking77").mkdir(parents=True)
+    monkeypatch.setenv("LLM_BANKING_DATA_DIR", str(data))
+    asked: list[dict[str, Any]] = []
+
+    def draws(data_dir: Path, folder: Path, **how: Any) -> None:
+        asked.append(how)
+        how["progress"]("25% known, draw 0", 1, 2)
+        how["progress"]("25% known, draw 0", 2, 2)
+        folder.mkdir()
+        figures = {"known_f1": 0.8, "unknown_f1": 0.9, "accuracy": 0.7, "auroc": {"combined": 0.95}}
+        document = {"share": 0.25, "draw": 0, "settings": {"test": "made up"}, **figures}
+        (folder / "known-25-draw-00.json").write_text(json.dumps(document), encoding="utf-8")
+
+    monkeypatch.setattr(open_set, "run_leave_intents_out", draws)
+    arguments = ("nlu", "leave-intents-out", "--work", str(work), "--out", str(out), "--draws", "1")
+    result = RUNNER.invoke(cli.app, list(arguments))
+    assert "banking77/test.csv is not there" in str(result.exception)
+    assert asked == []
+    (data / "banking77" / "test.csv").write_text("text,category\n", encoding="utf-8")
+    assert run(*arguments) == f"{out / 'leave-intents-out.json'} written.\n"
+    assert (list(asked[0]["draws"]), asked[0]["test_file"]) == ([0], data / "banking77" / "test.csv")
+    document = json.loads((out / "leave-intents-out.json").read_text(encoding="utf-8"))
+    assert document["known_percent"]["25"]["unknown_f1"] == {"mean": 0.9, "sd": 0.0}

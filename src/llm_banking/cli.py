@@ -233,6 +233,42 @@ def nlu_report(
         typer.echo(f"{out / RESULTS_FILE} written.")
 
 
+@nlu_app.command("reading-speed")
+def nlu_reading_speed(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results")) -> None:
+    """Measure where the time of a reading goes, and what each choice of the runtime costs. For a quiet machine."""
+    from llm_banking.proof.reading_speed import run_reading_speed
+    from llm_banking.settings import load_settings
+
+    typer.echo(f"{run_reading_speed(load_settings().data_dir, out)} written.")
+
+
+@nlu_app.command("leave-intents-out")
+def nlu_leave_intents_out(
+    work: Annotated[Path, typer.Option(help="Folder that keeps each draw: a stopped run goes on from there.")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+    draws: Annotated[int, typer.Option(min=1, max=100, help="Draws at 25, 50 and 75% known intents each.")] = 10,
+) -> None:
+    """Train on some of Banking77's intents and score the refusal of all others; about four minutes a draw and share."""
+    try:
+        from llm_banking.training.open_set import run_leave_intents_out
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed. Install the extra: pip install 'llm-banking[train]'.")
+    from llm_banking.proof.leave_intents_out import write_summary
+    from llm_banking.settings import load_settings
+    from llm_banking.training.datasets import require
+
+    data_dir = load_settings().data_dir
+
+    def tell(what: str, done: int, total: int) -> None:
+        if done == total:
+            typer.echo(f"trained: {what}", err=True)
+
+    run_leave_intents_out(
+        data_dir, work, draws=range(draws), test_file=require(data_dir, "banking77/test.csv"), progress=tell
+    )
+    typer.echo(f"{write_summary(work, out)} written.")
+
+
 @train_app.command("nlu")
 def train_nlu(
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
@@ -249,7 +285,7 @@ def train_nlu(
         bool, typer.Option("--score-test", help="Score Banking77's test file once, at the end.")
     ] = False,
     work: Annotated[
-        Path | None, typer.Option(help="Folder that keeps what each teacher said: a stopped run goes on from there.")
+        Path | None, typer.Option(help="Folder that keeps what each stage gave: a stopped run goes on from there.")
     ] = None,
 ) -> None:
     """Train the understanding model from the data folder and write it with its manifest and report."""

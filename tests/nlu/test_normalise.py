@@ -90,6 +90,17 @@ def test_every_span_leads_back_in_order(text: str, data: st.DataObject) -> None:
     assert (first < last) == (start < end)
 
 
+@settings(deadline=None)
+@given(TEXTS, st.data())
+def test_a_stretch_of_the_original_holds_what_stands_wholly_for_it(text: str, data: st.DataObject) -> None:
+    found = normalise(text)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    first, last = found.span_of(start, end)
+    inside = [at for at in range(len(found.text)) if start <= found.offsets[at] and found.ends[at] <= end]
+    assert list(range(first, last)) == inside
+
+
 def test_a_span_names_what_was_typed() -> None:
     typed = "\U0001f64f sen\u200bd \uff04\uff15\uff10 to Z\u043e\u0435, sooo"
     found = normalise(typed)

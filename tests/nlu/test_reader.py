@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from llm_banking.nlu.artifact import EMBEDDING_SIZE
 from llm_banking.nlu.reader import ALTERNATIVES, Reader, TextInvalidError, check_text
+from llm_banking.nlu.requests import stretches_of
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS
 
 TEXTS = [
@@ -101,6 +103,29 @@ def test_the_json_has_the_documented_shape(reader: Reader) -> None:
     assert [one["text"] for one in document["requests"]] == [document["text"]]
     assert document["options"][0] == document["intent"]
     assert document["alternatives"][0] == {"intent": document["intent"], "confidence": document["confidence"]}
+
+
+def test_a_stretch_is_read_in_the_run_of_the_whole(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = mock.Mock(side_effect=reader._compute)
+    monkeypatch.setattr(reader, "_compute", compute)
+    text = "\u200bPLEASE pay my elektricity bill and tell me the balance of my savings account"
+    message = reader.examine(text)
+    spans = stretches_of(text)
+    assert len(spans) == 3
+    parts = [message.part(*span) for span in spans]
+    assert compute.call_count == 1
+    assert [part.text for part in parts] == [text[start:end] for start, end in spans]
+    by_length = sorted(parts, key=lambda part: len(part.text))
+    assert {part.intent for part in by_length[:2]} == {"pay_bill", "check_balance"}
+
+
+def test_a_stretch_of_a_text_too_long_for_one_run_is_read_alone(reader: Reader) -> None:
+    text = "please " * 140 + "pay the electricity bill and tell me my balance"
+    spans = stretches_of(text)
+    assert spans
+    last = max(spans, key=lambda span: span[0])
+    part = reader.examine(text).part(*last)
+    assert part.intent == reader.read(text[slice(*last)]).intent == "check_balance"
 
 
 INVALID = [

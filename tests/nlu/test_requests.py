@@ -9,7 +9,7 @@ import pytest
 
 from llm_banking.nlu.artifact import EMBEDDING_SIZE
 from llm_banking.nlu.reader import Candidate, Reading
-from llm_banking.nlu.requests import Request, SplitPolicy, boundaries, read_requests
+from llm_banking.nlu.requests import Examined, Request, SplitPolicy, boundaries, read_requests, stretches_of
 from llm_banking.nlu.slots import find_slots
 from llm_banking.nlu.taxonomy import LABELS
 
@@ -68,6 +68,14 @@ def read() -> KeyReader:
     return KeyReader()
 
 
+def requests_of(text: str, read: KeyReader, policy: SplitPolicy | None = POLICY) -> tuple[Request, ...]:
+    return read_requests(examined(text, read), policy)
+
+
+def examined(text: str, read: KeyReader) -> Examined:
+    return Examined(read(text), lambda start, end: read(text[start:end]))
+
+
 def intents(found: tuple[Request, ...]) -> list[str]:
     return [one.intent for one in found]
 
@@ -78,7 +86,7 @@ def said(request: Request) -> dict[str, str]:
 
 def test_two_requests_come_in_order_with_their_slots_and_offsets_into_the_message(read: KeyReader) -> None:
     text = "Hi, pay the electricity bill and tell me the balance of my savings!"
-    found = read_requests(text, read, POLICY)
+    found = requests_of(text, read)
     assert intents(found) == ["pay_bill", "check_balance"]
     assert [one.text for one in found] == ["pay the electricity bill", "tell me the balance of my savings!"]
     assert [said(one) for one in found] == [{"bill_type": "electricity bill"}, {"account": "savings"}]
@@ -89,33 +97,36 @@ def test_two_requests_come_in_order_with_their_slots_and_offsets_into_the_messag
 
 def test_a_message_without_a_place_to_cut_is_read_once_and_is_its_reading(read: KeyReader) -> None:
     text = "what is my checking balance"
-    (one,) = read_requests(text, read, POLICY)
+    (one,) = requests_of(text, read)
     whole = read(text)
-    assert read.read_texts == [text, text]
+    assert read.read_texts == [text, text], "read once as a message, and once here"
     assert (one.text, one.start, one.end) == (text, 0, len(text))
     assert (one.intent, one.confidence, one.slots) == (whole.intent, whole.confidence, whole.slots)
     assert one.alternatives == whole.alternatives
 
 
-def test_the_whole_is_not_read_again_and_the_runs_are_few(read: KeyReader) -> None:
-    whole = read("pay the rent. what is my balance? transfer it. send a statement. what is due?")
+def test_only_stretches_that_are_named_beforehand_are_read_apart(read: KeyReader) -> None:
+    text = "pay the rent. what is my balance? transfer it. send a statement. what is due?"
+    message = examined(text, read)
     read.read_texts.clear()
-    read_requests(whole.text, read, POLICY, whole)
-    assert whole.text not in read.read_texts
-    assert len(read.read_texts) <= 4
+    read_requests(message, POLICY)
+    named = [text[start:end] for start, end in stretches_of(text)]
+    assert len(named) == len(set(named))
+    assert set(read.read_texts) <= set(named)
+    assert stretches_of("what is my balance") == ()
 
 
 def test_without_a_policy_no_message_is_cut(read: KeyReader) -> None:
-    assert intents(read_requests("pay the rent and show my balance", read, None)) == ["pay_bill"]
+    assert intents(requests_of("pay the rent and show my balance", read, None)) == ["pay_bill"]
     assert len(read.read_texts) == 1
 
 
 def test_the_threshold_decides(read: KeyReader) -> None:
     text = "pay the rent and show my balance"
-    (boundary,) = boundaries(text, read, POLICY)
+    (boundary,) = boundaries(examined(text, read), POLICY)
     chance = POLICY.probability(boundary.features)
     for minimum, requests in ((chance - 0.01, 2), (chance + 0.01, 1)):
-        assert len(read_requests(text, read, SplitPolicy(minimum, 0.35, POLICY.weights))) == requests
+        assert len(requests_of(text, read, SplitPolicy(minimum, 0.35, POLICY.weights))) == requests
 
 
 @pytest.mark.parametrize(
@@ -133,7 +144,7 @@ def test_the_threshold_decides(read: KeyReader) -> None:
     ],
 )
 def test_one_request_in_several_clauses_stays_whole(read: KeyReader, text: str) -> None:
-    (one,) = read_requests(text, read, POLICY)
+    (one,) = requests_of(text, read)
     assert (one.text, one.intent) == (text, read(text).intent)
 
 
@@ -163,7 +174,7 @@ def test_one_request_in_several_clauses_stays_whole(read: KeyReader, text: str) 
     ],
 )
 def test_a_verb_said_once_is_carried_over(read: KeyReader, text: str, intent: str, slots: list[dict[str, str]]) -> None:
-    found = read_requests(text, read, POLICY)
+    found = requests_of(text, read)
     assert intents(found) == [intent, intent]
     assert [said(one) for one in found] == slots
     amounts = [slot.value["amount"] for one in found for slot in one.slots if slot.name == "amount"]
@@ -171,21 +182,26 @@ def test_a_verb_said_once_is_carried_over(read: KeyReader, text: str, intent: st
 
 
 def test_an_answer_to_a_question_counts_before_another_request_only(read: KeyReader) -> None:
-    assert intents(read_requests("Yes. And show my balance", read, POLICY)) == ["affirm", "check_balance"]
-    assert intents(read_requests("show my balance. yes", read, POLICY)) == ["check_balance"]
+    assert intents(requests_of("Yes. And show my balance", read)) == ["affirm", "check_balance"]
+    assert intents(requests_of("show my balance. yes", read)) == ["check_balance"]
+
+
+def test_help_with_a_matter_of_its_own_is_a_request(read: KeyReader) -> None:
+    assert intents(requests_of("show my balance. also help me with my card", read)) == ["check_balance", "help"]
+    assert intents(requests_of("show my balance. also help me with this", read)) == ["check_balance"]
 
 
 def test_three_requests_are_found(read: KeyReader) -> None:
-    found = read_requests("1. pay the rent\n2. show my balance\n3. send me a statement", read, POLICY)
+    found = requests_of("1. pay the rent\n2. show my balance\n3. send me a statement", read)
     assert len(found) == 3
     assert intents(found)[:2] == ["pay_bill", "check_balance"]
 
 
 def test_a_clause_that_says_nothing_goes_with_its_neighbour(read: KeyReader) -> None:
     text = "I got paid today. what is my balance, and send me a statement"
-    found = read_requests("the cat sat there. show my balance. also my statement", read, POLICY)
+    found = requests_of("the cat sat there. show my balance. also my statement", read)
     assert [one.text for one in found] == ["the cat sat there. show my balance.", "my statement"]
-    assert len(read_requests(text, read, POLICY)) >= 1
+    assert len(requests_of(text, read)) >= 1
 
 
 def test_a_policy_survives_the_manifest() -> None:
@@ -195,7 +211,7 @@ def test_a_policy_survives_the_manifest() -> None:
 
 
 def test_a_request_is_documented_json(read: KeyReader) -> None:
-    (one,) = read_requests("pay 20 dollars", read, POLICY)
+    (one,) = requests_of("pay 20 dollars", read)
     shown = one.as_dict()
     assert (shown["text"], shown["start"], shown["end"], shown["intent"]) == ("pay 20 dollars", 0, 14, "pay_bill")
     assert shown["slots"][0]["value"] == {"amount": "20.00", "currency": "USD"}

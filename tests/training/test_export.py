@@ -7,11 +7,12 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from numpy.typing import NDArray
 from transformers import BertConfig
 
 from llm_banking.training import export
-from llm_banking.training.encoder import IntentEncoder, collate
-from llm_banking.training.export import OUTPUTS, ExportMismatchError, JointModel, export_int8
+from llm_banking.training.encoder import IntentEncoder
+from llm_banking.training.export import INPUTS, OUTPUTS, ExportMismatchError, JointModel, export_int8
 from llm_banking.training.token_head import TokenHead
 
 LABEL_COUNT = 7
@@ -37,16 +38,36 @@ def test_the_int8_graph_stays_near_the_module_for_any_length(small: JointModel, 
     target = tmp_path / "model.onnx"
     export_int8(small, SAMPLE, target)
     session = ort.InferenceSession(str(target), providers=["CPUExecutionProvider"])
-    assert [one.name for one in session.get_inputs()] == ["input_ids"]
+    assert [one.name for one in session.get_inputs()] == list(INPUTS)
     for ids in (*SAMPLE, [101, 102]):
-        logits, embedding, tags = session.run(OUTPUTS, {"input_ids": np.array([ids])})
+        text, pooling = np.array([ids]), stretches(len(ids), (0, len(ids)), (0, 1), (1, len(ids)))
+        logits, embeddings, tags = session.run(OUTPUTS, {"input_ids": text, "pooling": pooling})
         with torch.inference_mode():
-            wanted = [one.numpy() for one in small(*collate([ids]))]
+            wanted = [one.numpy() for one in small(torch.from_numpy(text), torch.from_numpy(pooling))]
+        assert logits.shape == wanted[0].shape == (1, 3, LABEL_COUNT)
         assert np.abs(logits - wanted[0]).max() < 0.05
-        assert (embedding * wanted[1]).sum(axis=1).min() > 0.99
-        assert np.linalg.norm(embedding, axis=1) == pytest.approx(np.ones(1), abs=1e-4)
+        assert (embeddings * wanted[1]).sum(axis=-1).min() > 0.99
+        assert np.linalg.norm(embeddings, axis=-1) == pytest.approx(np.ones((1, 3)), abs=1e-4)
         assert tags.shape == wanted[2].shape == (1, len(ids), wanted[2].shape[-1])
         assert np.abs(tags - wanted[2]).max() < 0.05
+
+
+def stretches(length: int, *spans: tuple[int, int]) -> NDArray[np.float32]:
+    pooling = np.zeros((1, len(spans), length), dtype=np.float32)
+    for row, (first, last) in zip(pooling[0], spans, strict=True):
+        row[first:last] = 1.0 / (last - first)
+    return pooling
+
+
+def test_a_stretch_scores_the_same_whatever_else_is_read_beside_it(small: JointModel, tmp_path: Path) -> None:
+    target = tmp_path / "model.onnx"
+    export_int8(small, SAMPLE, target)
+    session = ort.InferenceSession(str(target), providers=["CPUExecutionProvider"])
+    text = np.array([SAMPLE[0]])
+    alone = session.run(OUTPUTS, {"input_ids": text, "pooling": stretches(5, (0, 5))})[0]
+    beside = session.run(OUTPUTS, {"input_ids": text, "pooling": stretches(5, (0, 5), (0, 1), (3, 4), (4, 5))})[0]
+    assert np.abs(alone[0, 0] - beside[0, 0]).max() < 1e-5
+    assert np.abs(beside[0, 0] - beside[0, 2]).max() > 1e-3
 
 
 Damage = Callable[[JointModel], None]

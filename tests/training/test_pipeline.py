@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from tests.training.conftest import BANKING77, write_banking77
 
 pytestmark = pytest.mark.slow
 
-RECIPE = Recipe(teachers=1, teacher_epochs=1, student_epochs=1, threads=1)
+RECIPE = Recipe(teachers=1, teacher_epochs=1, student_epochs=1, finish_epochs=1, finish_pairs=4, threads=1)
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,37 @@ def test_a_stopped_run_goes_on_from_what_its_teachers_said(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrink(monkeypatch)
-    steps: list[str] = []
-    places = replace(release.places, out=tmp_path, test=None)
-    again = train_release(release.corpus, places, RECIPE, lambda what, _done, _total: steps.append(what))
-    assert not any(what.startswith("teacher") for what in steps)
+    work = tmp_path / "work"
+    shutil.copytree(release.places.work or tmp_path, work, ignore=shutil.ignore_patterns("*-student.*"))
+    places = replace(release.places, out=tmp_path / "out", work=work, test=None)
+    assert steps_of(release, places) == {"embeddings", "student", "finish"}
+    assert steps_of(release, places) == set()
+
+
+def steps_of(release: Release, places: Places) -> set[str]:
+    """What a run that gives the same model trained on its way."""
+    steps: list[tuple[str, int, int]] = []
+    again = train_release(release.corpus, places, RECIPE, lambda *step: steps.append(step))
     assert again["sha256"][MODEL_FILE] == release.manifest["sha256"][MODEL_FILE]
+    return {what for what, _, _ in steps if what != "calibration" and not what.startswith("token head")}
 
 
 @pytest.mark.parametrize(
-    ("change", "same"), [({"seed": 21}, False), ({"learning_rate": 2e-4}, False), ({"student_epochs": 9}, True)]
+    ("change", "teacher", "student"),
+    [
+        ({}, True, True),
+        ({"seed": 21}, False, False),
+        ({"learning_rate": 2e-4}, False, False),
+        ({"student_epochs": 9}, True, False),
+        ({"finish_pairs": 9}, True, False),
+    ],
 )
-def test_what_another_recipe_left_is_not_taken(release: Release, change: dict[str, Any], *, same: bool) -> None:
+def test_what_another_recipe_left_is_not_taken(
+    release: Release, change: dict[str, Any], *, teacher: bool, student: bool
+) -> None:
     stages = _Stages(release.places.work, replace(RECIPE, **change), release.corpus)
-    assert (stages.load("teacher-1") is not None) is same
+    assert (stages.load("teacher-1") is not None) is teacher
+    assert (stages.load_student(packaged_encoder_dir()) is not None) is student
 
 
 def test_it_learnt_something(release: Release) -> None:
@@ -159,5 +178,5 @@ def test_the_report_says_what_the_manifest_says(release: Release) -> None:
 def test_progress_ends_where_it_said_it_would(release: Release) -> None:
     last = {name: (done, total) for name, done, total in release.steps}
     names = [name for name in last if not name.startswith("token head")]
-    assert names == ["embeddings", "teacher 1", "student", "calibration"]
+    assert names == ["embeddings", "teacher 1", "student", "finish", "calibration"]
     assert all(done == total > 0 for done, total in last.values())

@@ -7,7 +7,7 @@ import pytest
 
 from llm_banking.nlu.artifact import EMBEDDING_SIZE
 from llm_banking.nlu.reader import Candidate, Reading
-from llm_banking.nlu.requests import read_requests
+from llm_banking.nlu.requests import Examined, read_requests
 from llm_banking.nlu.taxonomy import LABELS
 from llm_banking.training.split_policy import fit_split_policy, join
 
@@ -46,24 +46,31 @@ def read(text: str) -> Reading:
     )
 
 
+def examine(text: str) -> Examined:
+    return Examined(read(text), lambda start, end: read(text[start:end]))
+
+
 def test_a_policy_tells_pairs_from_single_requests_and_is_the_same_again() -> None:
-    policy = fit_split_policy(read, ROWS, [("show my card and check my pin", 2)], ["my card and my rate"], pairs=120)
+    policy = fit_split_policy(examine, ROWS, [("show my card and check my pin", 2)], ["my card and my rate"], pairs=120)
     assert policy == fit_split_policy(
-        read, ROWS, [("show my card and check my pin", 2)], ["my card and my rate"], pairs=120
+        examine, ROWS, [("show my card and check my pin", 2)], ["my card and my rate"], pairs=120
     )
-    assert all(len(read_requests(text, read, policy)) == 1 for text, label in ROWS if label in THINGS.values())
+    assert all(len(read_requests(examine(text), policy)) == 1 for text, label in ROWS if label in THINGS.values())
     rng = random.Random(9)  # noqa: S311 - a sample, not a secret
     ours = [row for row in ROWS if row[1] in THINGS.values() and row[0].startswith("please")]
     pairs = [join(rng, ours)[0] for _ in range(60)]
-    found = sum(len(read_requests(text, read, policy)) == 2 for text in pairs)
+    found = sum(len(read_requests(examine(text), policy)) == 2 for text in pairs)
     assert found >= 40
     assert policy.weights
     assert all(policy.weights.values()), "a weight of zero is left out"
 
 
 def test_a_reader_that_knows_nothing_cuts_nothing() -> None:
-    def blind(text: str) -> Reading:
+    def unseen(text: str) -> Reading:
         return read(text.replace("card", "x").replace("pin", "x").replace("rate", "x").replace("machine", "x"))
+
+    def blind(text: str) -> Examined:
+        return Examined(unseen(text), lambda start, end: unseen(text[start:end]))
 
     with pytest.raises(ValueError, match="no boundary"):
         fit_split_policy(blind, ROWS, pairs=20)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,6 +35,11 @@ class Normalised:
             place = self.offsets[start] if start < len(self.text) else (self.ends[-1] if self.text else 0)
             return place, place
         return self.offsets[start], self.ends[end - 1]
+
+    def span_of(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of `text` that stand wholly for the original's `start` up to, not including, `end`."""
+        first = bisect_left(self.offsets, start)
+        return first, max(first, bisect_right(self.ends, end))
 
     def then(self, change: Callable[[str], Normalised]) -> Normalised:
         """The text changed further; spans of the result lead back to the first original."""

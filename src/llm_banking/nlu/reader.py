@@ -1,15 +1,15 @@
 """What one text says: requests, intents with calibrated confidence, 'ours or not', slots, personal data, embedding.
 
-The text is brought into plain form and its slips of spelling are put right for the model, which runs once over it; a
-text longer than the model reads at once is read in pieces. Rules read figures and dates from the plain form. Every
-span that comes out is in characters of the text as it was given.
+The text is brought into plain form and its slips of spelling are put right for the model, which runs once over it and
+reads each clause in the same run; a text longer than the model reads at once is read in pieces. Rules read figures and
+dates from the plain form. Every span that comes out is in characters of the text as it was given.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import LlmBankingError
@@ -28,8 +28,8 @@ from llm_banking.nlu.focus import Focus, focus, second_look
 from llm_banking.nlu.normalise import Normalised, normalise
 from llm_banking.nlu.personal_data import PersonalData, find_personal_data
 from llm_banking.nlu.repair import Repairer
-from llm_banking.nlu.requests import Request, judged_json, read_requests
-from llm_banking.nlu.run_cache import RunCache, Source
+from llm_banking.nlu.requests import Examined, Request, judged_json, read_requests, stretches_of
+from llm_banking.nlu.run_cache import RunCache, Seen, Source
 from llm_banking.nlu.slots import Prefer, Slot, find_slots
 from llm_banking.nlu.span_slots import merge_slots
 from llm_banking.nlu.spans import Span, decode_spans
@@ -43,7 +43,9 @@ WINDOW_OVERLAP = 16
 """Tokens that neighbouring windows of a long text share, so that a name on the seam is whole in one of them."""
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-"""Logits (labels,), embedding (EMBEDDING_SIZE,), tag logits (pieces, tags)."""
+"""Logits (stretches, labels), embeddings (stretches, EMBEDDING_SIZE), tag logits (pieces, tags)."""
+Stretch = tuple[int, int]
+"""Characters of a text, from the first up to, not including, the second."""
 Placed = TypeVar("Placed", Span, PersonalData)
 
 
@@ -146,14 +148,33 @@ class Reader:
         `today` (UTC's by default) is what "tomorrow" is counted from; `prefer` says whether a date that could be in
         the past or the future is in one of them, where the caller knows.
         """
+        message = self.examine(text, today=today, prefer=prefer)
+        return replace(message.whole, requests=read_requests(message, self.artifact.split_policy))
+
+    def examine(self, text: str, *, today: date | None = None, prefer: Prefer | None = None) -> Examined:
+        """The reading of one text as one request, and of its stretches as far as asked for. Raises TextInvalidError."""
         check_text(text)
         day = today or utc_now().date()
+        plain = normalise(text)
+        seen = self._repaired(plain)
+        look, parts = self._look(seen.text, _shown(stretches_of(text), plain, seen))
+        spans = [_moved(span, *seen.original_span(span.start, span.end)) for span in look.spans]
+        rules = find_slots(plain.text, today=day, prefer=prefer)
+        slots = merge_slots(plain.text, rules, spans, today=day, prefer=prefer)
+        found = find_personal_data(plain.text, spans, rules)
+        whole = self._reading(
+            text,
+            look,
+            slots=tuple(_quoted(slot, text, *plain.original_span(slot.start, slot.end)) for slot in slots),
+            pii=tuple(_moved(one, *plain.original_span(one.start, one.end)) for one in found),
+        )
 
-        def alone(part: str) -> Reading:
-            return self._read_alone(part, day, prefer)
+        def part(start: int, end: int) -> Reading:
+            words = text[start:end]
+            seen_there = parts.get((start, end)) or self._look(self._repaired(normalise(words)).text)[0]
+            return self._reading(words, seen_there, slots=(), pii=())
 
-        whole = alone(text)
-        return replace(whole, requests=read_requests(text, alone, self.artifact.split_policy, whole))
+        return Examined(whole, part)
 
     def read_many(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Reading]:
         """Read texts on all cores; the answer keeps their order. Raises TextInvalidError.
@@ -177,7 +198,7 @@ class Reader:
     def outputs(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Raw scores (texts, labels) in the order of LABELS and embeddings (texts, EMBEDDING_SIZE)."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            looks = list(pool.map(lambda text: self._look(self._repaired(normalise(text)).text), texts))
+            looks = list(pool.map(self._whole_look, texts))
         return np.stack([look.logits for look in looks]), np.stack([look.embedding for look in looks])
 
     def latencies_ms(self, texts: Sequence[str]) -> list[float]:
@@ -192,53 +213,57 @@ class Reader:
     def _repaired(self, plain: Normalised) -> Normalised:
         return self._repairer.repair(plain.text)
 
-    def _read_alone(self, text: str, today: date, prefer: Prefer | None) -> Reading:
-        """The reading of a text as one request."""
+    def _whole_look(self, text: str) -> _Look:
         plain = normalise(text)
         seen = self._repaired(plain)
-        look = self._look(seen.text)
-        spans = [_moved(span, *seen.original_span(span.start, span.end)) for span in look.spans]
-        rules = find_slots(plain.text, today=today, prefer=prefer)
-        slots = merge_slots(plain.text, rules, spans, today=today, prefer=prefer)
-        found = find_personal_data(plain.text, spans, rules)
-        return self._reading(
-            text,
-            look,
-            slots=tuple(_quoted(slot, text, *plain.original_span(slot.start, slot.end)) for slot in slots),
-            pii=tuple(_moved(one, *plain.original_span(one.start, one.end)) for one in found),
-        )
+        return self._look(seen.text, _shown(stretches_of(text), plain, seen))[0]
 
-    def _look(self, text: str) -> _Look:
-        """One run of the model, or several where the text is longer than it reads at once."""
+    def _look(
+        self, text: str, stretches: Mapping[Stretch, Stretch] | None = None
+    ) -> tuple[_Look, dict[Stretch, _Look]]:
+        """What the model sees in a text and in those stretches of it that it has seen whole, by their names.
+
+        One run of the model, or several where the text is longer than it reads at once or read without conviction.
+        """
         encoding = self._tokenizer.encode(text)
-        logits, embedding, tags = self._run(encoding.ids)
+        pooled = {name: pieces for name, span in (stretches or {}).items() if (pieces := _pieces(encoding, span))}
+        logits, embeddings, tags = self._run(encoding.ids, list(pooled.values()))
         spans = decode_spans(text, tags, encoding.word_ids, encoding.offsets)
-        part = self._focused(text, logits, whole=not encoding.overflowing)
-        if part is not None:
-            logits, embedding, _ = self._run(self._tokenizer.encode(text[part.start : part.end]).ids)
+        parts = {name: _Look(logits[at], embeddings[at], ()) for at, name in enumerate(pooled, start=1)}
+        whole = logits[0], embeddings[0]
+        chosen = self._focused(text, whole[0], whole=not encoding.overflowing)
+        if chosen is not None:
+            again = self._run(self._tokenizer.encode(text[chosen.start : chosen.end]).ids)
+            whole = again[0][0], again[1][0]
         for window in encoding.overflowing:
             later = decode_spans(text, self._run(window.ids)[2], window.word_ids, window.offsets)
             spans = _joined(spans, later)
-        return _Look(logits, embedding, spans)
+        return _Look(*whole, spans), parts
 
     def _focused(self, text: str, logits: NDArray[np.float32], *, whole: bool) -> Focus | None:
         """The part to read instead of the text, where there is one; `whole`: the model has seen all of it."""
 
         def read(part: str) -> NDArray[np.float32]:
-            return self._run(self._tokenizer.encode(part).ids)[0]
+            logits: NDArray[np.float32] = self._run(self._tokenizer.encode(part).ids)[0][0]
+            return logits
 
         temperature = self.artifact.calibration.support_temperature
         if whole:
             return second_look(text, logits, read, temperature=temperature)
         return focus(text, read, temperature=temperature)
 
-    def _run(self, ids: list[int]) -> Outputs:
-        return self._runs.run(ids, self._compute)
+    def _run(self, ids: list[int], stretches: Sequence[tuple[int, int]] = ()) -> Outputs:
+        """The model's outputs for all of the ids first, and then for each stretch of them."""
+        return self._runs.run((tuple(ids), tuple(stretches)), self._compute)
 
-    def _compute(self, ids: list[int]) -> Outputs:
-        feed = {"input_ids": np.array([ids], dtype=np.int64)}
-        logits, embedding, tags = self._session.run(["logits", "embedding", "token_logits"], feed)
-        return logits[0], embedding[0], tags[0]
+    def _compute(self, seen: Seen) -> Outputs:
+        ids, stretches = seen
+        pooling = np.zeros((1, 1 + len(stretches), len(ids)), dtype=np.float32)
+        for row, (first, last) in zip(pooling[0], ((0, len(ids)), *stretches), strict=True):
+            row[first:last] = 1.0 / (last - first)
+        feed = {"input_ids": np.array([ids], dtype=np.int64), "pooling": pooling}
+        logits, embeddings, tags = self._session.run(["logits", "embedding", "token_logits"], feed)
+        return logits[0], embeddings[0], tags[0]
 
     def _reading(self, text: str, look: _Look, *, slots: tuple[Slot, ...], pii: tuple[PersonalData, ...]) -> Reading:
         artifact = self.artifact
@@ -260,6 +285,19 @@ class Reader:
             model_version=artifact.version,
             embedding=look.embedding,
         )
+
+
+def _shown(stretches: Sequence[Stretch], plain: Normalised, seen: Normalised) -> dict[Stretch, Stretch]:
+    """Where stretches of a text as given stand in what the model is shown of it."""
+    return {one: seen.span_of(*plain.span_of(*one)) for one in stretches}
+
+
+def _pieces(encoding: Encoding, span: Stretch) -> tuple[int, int] | None:
+    """The word pieces of a stretch, from the first up to, not including, the second; None where one was not read."""
+    if encoding.overflowing:
+        return None
+    inside = [at for at, (start, end) in enumerate(encoding.offsets) if span[0] <= start < end <= span[1]]
+    return (inside[0], inside[-1] + 1) if inside else None
 
 
 def _moved(one: Placed, start: int, end: int) -> Placed:

@@ -14,14 +14,16 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-from llm_banking.nlu.clauses import MAX_CLAUSES, Clause, Joint, asks, candidate_clauses, opens_with_a_request
+from llm_banking.nlu.clauses import Clause, Joint, asks, candidate_clauses, opens_with_a_request
 from llm_banking.nlu.slots import Slot, normalise_amount
 from llm_banking.nlu.taxonomy import BY_NAME
 
 if TYPE_CHECKING:
     from llm_banking.nlu.reader import Candidate, Reading
 
-    Read = Callable[[str], Reading]
+    ReadPart = Callable[[int, int], Reading]
+    """The reading of a message's characters from the first number up to, not including, the second."""
+    Examine = Callable[[str], "Examined"]
 
 COURTESIES = frozenset({"greeting", "thanks", "goodbye"})
 """Beside a request these are no requests: they are answered by answering it."""
@@ -51,7 +53,8 @@ _BARE_OBJECT = re.compile(
     r"(?:(?:the|my|our|for|to|on|that|her|his|one)\s+)*\w+(?:\s+\w+)?(?:\s+(?:bills?|one|too|please|pls))*\W*\Z",
     re.IGNORECASE,
 )
-_WHAT_CAN_YOU_DO = re.compile(r"\b(?:what|which|how)\b", re.IGNORECASE)
+_HELP_WANTED = re.compile(r"\b(?:what|which|how)\b|\bhelp\b.*\bwith (?!this|that|it\b)\w", re.IGNORECASE)
+"""A cry for help is part of the request beside it, unless it asks what help there is or names another matter."""
 _ADDED = (Joint.ALSO, Joint.LIST)
 """What so begins is a request even where the model does not know which: it is asked about."""
 _SURE = 0.95
@@ -156,56 +159,65 @@ class Boundary:
     features: Mapping[str, float]
 
 
-def read_requests(
-    text: str, read: Read, policy: SplitPolicy | None, whole: Reading | None = None
-) -> tuple[Request, ...]:
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The reading of a message, and of any stretch that `stretches_of` names."""
+
+    whole: Reading
+    part: ReadPart
+
+
+def stretches_of(text: str) -> tuple[tuple[int, int], ...]:
+    """The stretches of a message that may be read apart: each clause, and neighbours together; none if it has one."""
+    clauses = candidate_clauses(text)
+    if len(clauses) < 2:
+        return ()
+    return tuple((one.start, other.end) for at, one in enumerate(clauses) for other in clauses[at:])
+
+
+def read_requests(message: Examined, policy: SplitPolicy | None) -> tuple[Request, ...]:
     """The requests of a message in the order they are mentioned; at least one.
 
-    `read` gives the reading of a text, `whole` that of the message where it is known already. A message without a
-    place to cut it costs no run of `read` beside the whole; any other MAX_CLAUSES at most. A message of one request
-    has exactly one, equal to its reading. Raises what `read` raises.
+    A message of one request has exactly one, equal to its reading. Raises what reading a part raises.
     """
-    whole = whole or read(text)
-    clauses = candidate_clauses(text) if policy is not None else ()
+    whole = message.whole
+    clauses = candidate_clauses(whole.text) if policy is not None else ()
     if policy is None or len(clauses) < 2:
-        return (_only(text, whole),)
-    parts = _without_fillers(_carried_over(_parts(clauses, read, whole)), policy)
-    runs_left = MAX_CLAUSES - len(clauses)
+        return (_only(whole),)
+    parts = _without_fillers(_carried_over(_parts(clauses, message)), policy)
     while len(parts) > 1:
         chances = [_chance(left, right, whole, policy) for left, right in pairwise(parts)]
         at = min(range(len(chances)), key=chances.__getitem__)
         if chances[at] >= policy.minimum:
             break
-        again = read if runs_left > 0 and len(parts) > 2 else None
-        runs_left -= 1
-        parts[at : at + 2] = [_together(parts[at], parts[at + 1], whole, again)]
+        parts[at : at + 2] = [_together(parts[at], parts[at + 1], message)]
     if len(parts) < 2:
-        return (_only(text, whole),)
+        return (_only(whole),)
     return tuple(_request(part, whole) for part in parts)
 
 
-def boundaries(text: str, read: Read, policy: SplitPolicy) -> list[Boundary]:
+def boundaries(message: Examined, policy: SplitPolicy) -> list[Boundary]:
     """What `policy.weights` weighs in a message, clause by clause and with neighbours taken together.
 
     These are the places that no rule decides: the material to learn the weights from.
     """
-    clauses = candidate_clauses(text)
+    clauses = candidate_clauses(message.whole.text)
     if len(clauses) < 2:
         return []
-    whole = read(text)
-    parts = _without_fillers(_carried_over(_parts(clauses, read, whole)), policy)
+    parts = _without_fillers(_carried_over(_parts(clauses, message)), policy)
     couples = list(pairwise(parts))
-    if len(parts) > 2:
-        for at in range(len(parts) - 2):
-            couples.append((_together(parts[at], parts[at + 1], whole, read), parts[at + 2]))
-            couples.append((parts[at], _together(parts[at + 1], parts[at + 2], whole, read)))
+    for at in range(len(parts) - 2):
+        couples.append((_together(parts[at], parts[at + 1], message), parts[at + 2]))
+        couples.append((parts[at], _together(parts[at + 1], parts[at + 2], message)))
     return [
-        Boundary(right.start, _features(left, right, whole)) for left, right in couples if _by_rule(left, right) is None
+        Boundary(right.start, _features(left, right, message.whole))
+        for left, right in couples
+        if _by_rule(left, right) is None
     ]
 
 
-def _only(text: str, whole: Reading) -> Request:
-    return _request(_Part(text, 0, len(text), None, whole, whole.slots), whole)
+def _only(whole: Reading) -> Request:
+    return _request(_Part(whole.text, 0, len(whole.text), None, whole, whole.slots), whole)
 
 
 def _request(part: _Part, whole: Reading) -> Request:
@@ -230,19 +242,20 @@ def _within(slots: Sequence[Slot], start: int, end: int) -> tuple[Slot, ...]:
     return tuple(slot for slot in slots if slot.start >= start and slot.end <= end)
 
 
-def _parts(clauses: Sequence[Clause], read: Read, whole: Reading) -> list[_Part]:
+def _parts(clauses: Sequence[Clause], message: Examined) -> list[_Part]:
     found = []
     for clause in clauses:
-        words = whole.text[clause.start : clause.end]
-        slots = _within(whole.slots, clause.start, clause.end)
-        found.append(_Part(words, clause.start, clause.end, clause.joint, read(words), slots))
+        words = message.whole.text[clause.start : clause.end]
+        slots = _within(message.whole.slots, clause.start, clause.end)
+        reading = message.part(clause.start, clause.end)
+        found.append(_Part(words, clause.start, clause.end, clause.joint, reading, slots))
     return found
 
 
-def _together(left: _Part, right: _Part, whole: Reading, read: Read | None) -> _Part:
-    """Two neighbours as one part; without `read` the surer reading of the two stands for both."""
-    text = whole.text[left.start : right.end]
-    reading = max((left.reading, right.reading), key=lambda one: one.confidence) if read is None else read(text)
+def _together(left: _Part, right: _Part, message: Examined) -> _Part:
+    """Two neighbours as one part."""
+    text = message.whole.text[left.start : right.end]
+    reading = message.part(left.start, right.end)
     return _Part(text, left.start, right.end, left.joint, reading, (*left.slots, *right.slots), left.carried)
 
 
@@ -309,7 +322,7 @@ def _is_filler(part: _Part, policy: SplitPolicy) -> bool:
         return True
     if reading.intent in ("affirm", "deny") and part.joint is not None:
         return True
-    return reading.intent == "help" and not _WHAT_CAN_YOU_DO.search(part.text)
+    return reading.intent == "help" and not _HELP_WANTED.search(part.text)
 
 
 def _by_rule(left: _Part, right: _Part) -> bool | None:

@@ -19,16 +19,19 @@ MAX_CACHED_TOKENS = 32
 
 Outputs = TypeVar("Outputs", bound=tuple[NDArray[np.float32], ...])
 Source = Literal["cache", "model"]
+Seen = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
+"""What a run is given: the token ids of a text, and which stretches of them are read beside the whole."""
 
 
 class RunCache(Generic[Outputs]):
-    """What the model computed, for the token ids that it was given; the longest unused goes first. Thread-safe.
+    """What the model computed, for what it was given; the longest unused goes first. Thread-safe.
 
-    The key is what the model sees of a text: its token ids, after normalising, lower-casing and truncation. Texts
+    The key is what the model sees of a text: its token ids, after normalising, lower-casing and truncation, and the
+    stretches of them. Texts
     that differ only in what the model does not see share an entry, and nothing else does. Slots, spans and dates
     are no part of it: they depend on the original spelling and on the day, and are worked out for every text.
 
-    The outputs are a function of the ids alone. Nothing of who asked, or in which conversation, goes in or comes
+    The outputs are a function of the key alone. Nothing of who asked, or in which conversation, goes in or comes
     out, so a hit tells one customer nothing of another but that somebody wrote the same short text before. Keys are
     keyed hashes (RFC 7693) under a secret of this process: the cache holds no customer's words.
     """
@@ -50,11 +53,13 @@ class RunCache(Generic[Outputs]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def run(self, ids: list[int], model: Callable[[list[int]], Outputs]) -> Outputs:
-        """What `model(ids)` returns, from the cache where it is there. The arrays are read-only."""
+    def run(self, seen: Seen, model: Callable[[Seen], Outputs]) -> Outputs:
+        """What `model(seen)` returns, from the cache where it is there. The arrays are read-only."""
+        ids, stretches = seen
         if len(ids) > self._max_tokens:
-            return self._computed(ids, model)
-        key = blake2b(array("I", ids).tobytes(), digest_size=16, key=self._secret).digest()
+            return self._computed(seen, model)
+        numbers = array("I", (len(ids), *ids, *(at for stretch in stretches for at in stretch)))
+        key = blake2b(numbers.tobytes(), digest_size=16, key=self._secret).digest()
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
@@ -62,7 +67,7 @@ class RunCache(Generic[Outputs]):
         if found is not None:
             self._tell("cache")
             return found
-        outputs = self._computed(ids, model)
+        outputs = self._computed(seen, model)
         with self._lock:
             self._kept[key] = outputs
             self._kept.move_to_end(key)
@@ -70,9 +75,9 @@ class RunCache(Generic[Outputs]):
                 self._kept.popitem(last=False)
         return outputs
 
-    def _computed(self, ids: list[int], model: Callable[[list[int]], Outputs]) -> Outputs:
+    def _computed(self, seen: Seen, model: Callable[[Seen], Outputs]) -> Outputs:
         self._tell("model")
-        outputs = model(ids)
+        outputs = model(seen)
         for one in outputs:
             one.setflags(write=False)
         return outputs

@@ -11,6 +11,7 @@ import numpy as np
 
 from llm_banking.kit.errors import LlmBankingError
 
+RESULTS_FILE = "leave-intents-out.json"
 FIGURES = ("known_f1", "unknown_f1", "accuracy")
 PUBLISHED: dict[str, dict[str, float]] = {
     "25": {"known_f1": 0.784, "unknown_f1": 0.899},
@@ -24,6 +25,14 @@ class DrawsMissingError(LlmBankingError):
     """No draw was run, or draws were run under different settings; the message says which files."""
 
     code = "DATA_MISSING"
+
+
+def write_summary(draws: Path, out: Path) -> Path:
+    """Write what `summarise_draws` makes of a folder into `out`; returns the file. Raises DrawsMissingError."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / RESULTS_FILE
+    path.write_text(json.dumps(summarise_draws(draws), indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def summarise_draws(out_dir: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How fast a text is read, where the time goes, and what each choice of the runtime costs or gives.
 
-Run on a quiet machine: `python -m llm_banking.proof.reading_speed DATA_FOLDER RESULTS_FOLDER`.
+Run on a quiet machine: `llm-banking nlu reading-speed`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import multiprocessing
 import os
 import random
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ from tokenizers import Tokenizer
 from llm_banking.nlu.artifact import MODEL_FILE, TOKENIZER_FILE
 from llm_banking.nlu.normalise import normalise
 from llm_banking.nlu.reader import MAX_TOKENS, SLOWER_HERE, Reader
-from llm_banking.nlu.run_cache import MAX_CACHED_TOKENS, RunCache
+from llm_banking.nlu.run_cache import MAX_CACHED_TOKENS, RunCache, Seen
 from llm_banking.nlu.service import ReadingService
 from llm_banking.nlu.slots import find_slots
 from llm_banking.proof.bench import machine, resident_mib
@@ -117,12 +116,13 @@ class Model:
         session = ort.InferenceSession(
             str(self.path), wanted, providers=["CPUExecutionProvider"], disabled_optimizers=list(without)
         )
-        masked = any(one.name == "attention_mask" for one in session.get_inputs())
 
         def run(rows: list[list[int]]) -> Outputs:
             ids = np.array(rows, dtype=np.int64)
-            feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)} if masked else {"input_ids": ids}
-            return tuple(session.run(None, feed))
+            logits, embeddings, tags = session.run(
+                ["logits", "embedding", "token_logits"], {"input_ids": ids, "pooling": _whole_texts(ids.shape)}
+            )
+            return logits[:, 0], embeddings[:, 0], tags
 
         return run
 
@@ -134,6 +134,11 @@ class Model:
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has."""
         return [len(self.ids(text)) for text in texts]
+
+
+def _whole_texts(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    rows, length = shape
+    return np.full((rows, 1, length), 1.0 / length, dtype=np.float32)
 
 
 def one_text(model: Model, texts: Sequence[str]) -> dict[str, Any]:
@@ -235,12 +240,12 @@ def batches(model: Model, texts: Sequence[str]) -> dict[str, Any]:
 
 def cache(model: Model, texts: Sequence[str]) -> dict[str, Any]:
     """The graph alone, asked through the cache for what is not there, and for what is."""
-    ids = [found for text in texts if len(found := model.ids(text)) <= MAX_CACHED_TOKENS]
+    ids: list[Seen] = [(tuple(found), ()) for text in texts if len(found := model.ids(text)) <= MAX_CACHED_TOKENS]
     empty: RunCache[Outputs] = RunCache(max_runs=0)
     full: RunCache[Outputs] = RunCache()
 
-    def run(one: list[int]) -> Outputs:
-        return model.run([one])
+    def run(seen: Seen) -> Outputs:
+        return model.run([list(seen[0])])
 
     for one in ids:
         full.run(one, run)
@@ -344,7 +349,3 @@ def _first_reads(warm: bool) -> dict[str, float]:  # noqa: FBT001 - a process is
 
 def _spread(values: Sequence[int]) -> dict[str, int]:
     return {name: int(np.percentile(values, share)) for name, share in (("p50", 50), ("p99", 99), ("max", 100))}
-
-
-if __name__ == "__main__":
-    print(run_reading_speed(Path(sys.argv[1]), Path(sys.argv[2])))  # noqa: T201 - a command's answer

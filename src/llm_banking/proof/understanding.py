@@ -26,6 +26,7 @@ from llm_banking.nlu.evaluation import evaluate_rows, load_rows
 from llm_banking.nlu.metrics import Floats, Ints, classification_report
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import LABELS, OPERATIONAL_INTENTS, OUT_OF_SCOPE, SUPPORT_INTENTS
+from llm_banking.proof import leave_intents_out
 from llm_banking.proof.bench import machine
 from llm_banking.proof.robustness import robustness_table
 from llm_banking.proof.scores import (
@@ -40,7 +41,6 @@ from llm_banking.proof.scores import (
 from llm_banking.proof.sets import cross_fitted, set_figures
 
 RESULTS_FILE = "understanding.json"
-OPEN_SET_FILE = "leave-intents-out.json"
 SPEED_FILE = "reading-speed.json"
 ROBUSTNESS_ROWS = 1000
 ROBUSTNESS_SEED = 0
@@ -111,7 +111,7 @@ def run_understanding(
         "operational": lambda: operational(reader, material.ours),
         "sets": lambda: sets(reader, material),
         "robustness": lambda: robustness(reader, material.ours),
-        "leave_intents_out": lambda: stored(out / OPEN_SET_FILE),
+        "leave_intents_out": lambda: stored(out / leave_intents_out.RESULTS_FILE),
         "reading_speed": lambda: stored(out / SPEED_FILE),
         **(sections or {}),
     }

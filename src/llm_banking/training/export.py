@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.fusion_options import FusionOptions
@@ -16,12 +21,13 @@ from onnxruntime.transformers.optimizer import optimize_model
 from torch import Tensor
 
 from llm_banking.kit.errors import LlmBankingError
-from llm_banking.training.encoder import IntentEncoder, collate, mean_pooled
+from llm_banking.training.encoder import IntentEncoder
 from llm_banking.training.one_text import cut_to_one_text
 from llm_banking.training.token_head import TokenHead
 
 OPSET = 17
 MAX_FP32_DIFFERENCE = 1e-3
+INPUTS = ("input_ids", "pooling")
 OUTPUTS = ("logits", "embedding", "token_logits")
 
 
@@ -39,29 +45,56 @@ class JointModel(torch.nn.Module):
         self.intents = intents
         self.spans = spans
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Intent logits (rows, labels), embeddings (rows, hidden), tag logits (rows, length, tags)."""
-        found = self.intents.bert(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
-        embedding = mean_pooled(found.last_hidden_state, attention_mask)
+    def forward(self, input_ids: Tensor, pooling: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Intent logits and embeddings (rows, stretches, labels or hidden), tag logits (rows, length, tags).
+
+        `input_ids` are (rows, length). What `pooling` (rows, stretches, length) weighs are the pieces of a stretch:
+        what they mean together is read from their mean, in the light of the whole text.
+        """
+        found = self.intents.bert(
+            input_ids=input_ids, attention_mask=torch.ones_like(input_ids), output_hidden_states=True
+        )
+        embedding = torch.nn.functional.normalize(pooling @ found.last_hidden_state, dim=-1)
         return self.intents.head(embedding), embedding, self.spans(found.hidden_states)
 
 
 def export_int8(model: JointModel, sample_ids: list[list[int]], target: Path) -> None:
-    """Write the int8 graph to `target`: input_ids (rows, length) without padding in, OUTPUTS out.
+    """Write the int8 graph to `target`: INPUTS in, OUTPUTS out, as JointModel says.
 
-    The fp32 graph is compared with the module on `sample_ids` before quantisation.
-    Raises ExportMismatchError.
+    The head stays in fp32, so that no stretch's scores depend on what other stretches are read. The fp32 graph is
+    compared with the module on `sample_ids` before quantisation. Raises ExportMismatchError.
     """
     with tempfile.TemporaryDirectory() as folder:
         fused = Path(folder) / "fused.onnx"
         export_fp32(model, sample_ids, fused)
-        quantize_dynamic(
-            fused,
-            target,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
-        )
+        with _without_warnings():
+            quantize_dynamic(
+                fused,
+                target,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                nodes_to_exclude=[_head_of(fused)],
+                extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
+            )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The quantiser warns at length of integer tensors, which it leaves alone as it should."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _head_of(path: Path) -> str:
+    """The name of the product that the intent head's scores are a sum with."""
+    nodes = onnx.load(str(path)).graph.node
+    (total,) = (node for node in nodes if "logits" in node.output)
+    (product,) = (node for node in nodes if node.op_type == "MatMul" and set(node.output) & set(total.input))
+    return str(product.name)
 
 
 def export_fp32(model: JointModel, sample_ids: list[list[int]], target: Path) -> None:
@@ -76,23 +109,23 @@ def export_fp32(model: JointModel, sample_ids: list[list[int]], target: Path) ->
 
 def _export_plain(model: JointModel, path: Path) -> None:
     model.intents.bert.set_attn_implementation("eager")
-    ids, mask = collate([[101, 2054, 102], [101, 102]])
+    ids, pooling = torch.tensor([[101, 2054, 102], [101, 2053, 102]]), torch.from_numpy(_halves(3)).repeat(2, 1, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model.eval(),
-            (ids, mask),
+            (ids, pooling),
             str(path),
-            input_names=["input_ids", "attention_mask"],
+            input_names=list(INPUTS),
             output_names=list(OUTPUTS),
             opset_version=OPSET,
             dynamo=False,
             dynamic_axes={
-                "input_ids": {0: "batch", 1: "length"},
-                "attention_mask": {0: "batch", 1: "length"},
-                "logits": {0: "batch"},
-                "embedding": {0: "batch"},
-                "token_logits": {0: "batch", 1: "length"},
+                "input_ids": {0: "rows", 1: "length"},
+                "pooling": {0: "rows", 1: "stretches", 2: "length"},
+                "logits": {0: "rows", 1: "stretches"},
+                "embedding": {0: "rows", 1: "stretches"},
+                "token_logits": {0: "rows", 1: "length"},
             },
         )
 
@@ -116,8 +149,12 @@ def _fuse(model: JointModel, source: Path, target: Path) -> None:
 def _check(model: JointModel, path: Path, sample_ids: list[list[int]]) -> None:
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     model.eval()
+    pairs = []
     with torch.inference_mode():
-        pairs = [(session.run(OUTPUTS, {"input_ids": np.array([ids])}), model(*collate([ids]))) for ids in sample_ids]
+        for ids in sample_ids:
+            text, pooling = np.array([ids]), _halves(len(ids))
+            got = session.run(OUTPUTS, {"input_ids": text, "pooling": pooling})
+            pairs.append((got, model(torch.from_numpy(text), torch.from_numpy(pooling))))
     for at, name in enumerate(OUTPUTS):
         wanted = [ours[at].numpy() for _, ours in pairs]
         largest = max(float(np.abs(one).max()) for one in wanted)
@@ -128,3 +165,11 @@ def _check(model: JointModel, path: Path, sample_ids: list[list[int]]) -> None:
                 f"The ONNX graph differs from the trained module by {difference:.2g} in its {name}; "
                 "the export is not usable. Check the exporter's version against requirements/train.txt."
             )
+
+
+def _halves(length: int) -> NDArray[np.float32]:
+    """One text's pooling as one stretch, and its first and second half as two more."""
+    weights = np.zeros((1, 3, length), dtype=np.float32)
+    weights[0, 0], weights[0, 1, : length // 2], weights[0, 2, length // 2 :] = 1.0, 1.0, 1.0
+    pooling: NDArray[np.float32] = weights / weights.sum(axis=-1, keepdims=True)
+    return pooling

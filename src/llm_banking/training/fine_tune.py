@@ -42,6 +42,9 @@ class Recipe:
     distillation_temperature: float = 2.0
     perturbed_share: float = 0.3
     own_support_trust: float = 0.3
+    finish_epochs: int = 2
+    finish_learning_rate: float = 4e-5
+    finish_pairs: int = 12
     probe_c: float = 20.0
     threads: int = 2
 
@@ -87,6 +90,22 @@ class _Average:
             self.mean[name].add_((value.float() - self.mean[name]) / self.count)
 
 
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A run of epochs: its seed and rates, whose typing errors it shows, and what else each step is judged by.
+
+    With `perturb_with`, the second sight of some rows is as a hurried customer would have typed them. `also` gives a
+    loss that is added at each step.
+    """
+
+    epochs: int
+    seed: int
+    learning_rate: float
+    head_learning_rate: float
+    perturb_with: Tokenizer | None = None
+    also: Callable[[IntentEncoder, random.Random], Tensor] | None = None
+
+
 def fine_tune(
     encoder_dir: Path,
     rows: Rows,
@@ -100,22 +119,31 @@ def fine_tune(
 ) -> IntentEncoder:
     """Fine-tune the pretrained encoder on `rows` from a head given by `probe`; returns it in eval mode, fp32.
 
-    Each step sees every row of its batch twice. With `perturb_with`, the second sight of some rows is as a hurried
-    customer would have typed them. `report` is called with (steps done, steps in all).
+    `report` is called with (steps done, steps in all).
     """
-    torch.manual_seed(seed)
-    rng = random.Random(seed)  # noqa: S311 - batch order and typos, not a secret
-    labels = probe[1].shape[0]
-    model = IntentEncoder.from_folder(encoder_dir, labels)
+    model = IntentEncoder.from_folder(encoder_dir, probe[1].shape[0])
     with torch.no_grad():
         model.head.weight.copy_(probe[0])
         model.head.bias.copy_(probe[1])
-    steps = (len(rows) + recipe.batch_rows - 1) // recipe.batch_rows * epochs
+    phase = Phase(epochs, seed, recipe.learning_rate, recipe.head_learning_rate, perturb_with)
+    return run_phase(model, rows, recipe, phase, report)
+
+
+def run_phase(
+    model: IntentEncoder, rows: Rows, recipe: Recipe, phase: Phase, report: Callable[[int, int], None]
+) -> IntentEncoder:
+    """Train `model` in place and return it with the averaged weights, in eval mode.
+
+    Each step sees every row of its batch twice. `report` is called with (steps done, steps in all).
+    """
+    torch.manual_seed(phase.seed)
+    rng = random.Random(phase.seed)  # noqa: S311 - batch order and typos, not a secret
+    steps = (len(rows) + recipe.batch_rows - 1) // recipe.batch_rows * phase.epochs
     optimizer, schedule = optimizer_and_schedule(
         model,
         steps,
-        learning_rate=recipe.learning_rate,
-        head_learning_rate=recipe.head_learning_rate,
+        learning_rate=phase.learning_rate,
+        head_learning_rate=phase.head_learning_rate,
         weight_decay=recipe.weight_decay,
         warmup_share=recipe.warmup_share,
     )
@@ -123,12 +151,14 @@ def fine_tune(
     model.train()
     step = 0
     lengths = [len(ids) for ids in rows.ids]
-    for _ in range(epochs):
+    for _ in range(phase.epochs):
         for batch in batches_of_like_length(lengths, recipe.batch_rows, rng):
             second = [rows.ids[i] for i in batch]
-            if perturb_with is not None:
-                second = _perturbed(rows, batch, perturb_with, recipe.perturbed_share, rng)
+            if phase.perturb_with is not None:
+                second = _perturbed(rows, batch, phase.perturb_with, recipe.perturbed_share, rng)
             loss = _loss(model, rows, batch, second, recipe)
+            if phase.also is not None:
+                loss = loss + phase.also(model, rng)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

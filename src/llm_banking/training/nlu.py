@@ -6,6 +6,7 @@
 3. One student learns every row from its label and from the teachers' mean (Hinton et al. 2015), for longer, and sees
    part of the rows as a hurried customer would have typed them. Our own support labels count for less than the
    annotators'; what the teachers make of those rows counts in full.
+4. In its last epochs the student computes as the int8 file will and reads messages of two requests (`finish`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
@@ -25,9 +27,19 @@ from llm_banking.nlu.taxonomy import LABELS, SUPPORT_INTENTS
 from llm_banking.training.datasets import Corpus
 from llm_banking.training.encoder import IntentEncoder, load_tokenizer, run_batches
 from llm_banking.training.fine_tune import Progress, Recipe, Rows, fine_tune
+from llm_banking.training.finish import finish
 
 STUDENT_CHOICES = frozenset(
-    {"student_epochs", "distillation_weight", "perturbed_share", "own_support_trust", "threads"}
+    {
+        "student_epochs",
+        "distillation_weight",
+        "perturbed_share",
+        "own_support_trust",
+        "finish_epochs",
+        "finish_learning_rate",
+        "finish_pairs",
+        "threads",
+    }
 )
 """Choices that no teacher depends on."""
 
@@ -51,8 +63,11 @@ def train_student(
         labels=[index[row.label] for row in corpus.train],
         trust=torch.where(ours, recipe.own_support_trust, 1.0),
     )
-    embeddings = _frozen_embeddings(encoder_dir, rows, progress)
     stages = _Stages(work, recipe, corpus)
+    student = stages.load_student(encoder_dir)
+    if student is not None:
+        return student
+    embeddings = _frozen_embeddings(encoder_dir, rows, progress)
     targets = torch.zeros((len(rows), len(LABELS)))
     for number in range(recipe.teachers):
         said = stages.load(f"teacher-{number + 1}")
@@ -61,9 +76,10 @@ def train_student(
             said = _teacher_says(encoder_dir, rows, shown, embeddings, recipe, progress, number)
             stages.save(f"teacher-{number + 1}", said)
         targets += torch.softmax(said / recipe.distillation_temperature, dim=-1) / recipe.teachers
-    return fine_tune(
+    rows = replace(rows, targets=targets if recipe.teachers else None)
+    student = fine_tune(
         encoder_dir,
-        replace(rows, targets=targets if recipe.teachers else None),
+        rows,
         _linear_probe(embeddings, rows.labels, recipe),
         recipe,
         epochs=recipe.student_epochs,
@@ -71,36 +87,60 @@ def train_student(
         report=lambda done, total: progress("student", done, total),
         perturb_with=tokenizer,
     )
+    finish(student, rows, tokenizer, recipe, lambda done, total: progress("finish", done, total))
+    stages.save_student(student)
+    return student
 
 
 class _Stages:
-    """Arrays that a stopped run has finished, in a folder, under a name of what made them."""
+    """What a stopped run has finished, in a folder, under a name of what made it."""
 
     def __init__(self, work: Path | None, recipe: Recipe, corpus: Corpus) -> None:
-        made_by = {
+        self.folder = work
+        self._made_by = {
             "corpus": corpus.sha256,
             "rows": hashlib.sha256(repr(corpus.train).encode()).hexdigest(),
-            "recipe": {name: value for name, value in recipe.as_dict().items() if name not in STUDENT_CHOICES},
         }
-        self.folder = work
-        self.key = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]
+        self._recipe = recipe.as_dict()
 
     def load(self, name: str) -> Tensor | None:
-        """What was saved under that name by this recipe and corpus, if anything."""
-        path = self._path(name)
+        """What a teacher of this recipe and corpus said, if it is there."""
+        path = self._path(name, "npy", STUDENT_CHOICES)
         return None if path is None or not path.is_file() else torch.from_numpy(np.load(path, allow_pickle=False))
 
     def save(self, name: str, value: Tensor) -> None:
-        """Write whole or not at all."""
-        path = self._path(name)
+        """Write what a teacher said, whole or not at all."""
+        path = self._path(name, "npy", STUDENT_CHOICES)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".part.npy")
             np.save(partial, value.numpy())
             partial.replace(path)
 
-    def _path(self, name: str) -> Path | None:
-        return None if self.folder is None else self.folder / f"{self.key}-{name}.npy"
+    def load_student(self, encoder_dir: Path) -> IntentEncoder | None:
+        """The student of this recipe and corpus in eval mode, if it is there."""
+        path = self._path("student", "safetensors")
+        if path is None or not path.is_file():
+            return None
+        student = IntentEncoder.from_folder(encoder_dir, len(LABELS))
+        student.load_state_dict(load_file(str(path)))
+        return student.eval()
+
+    def save_student(self, student: IntentEncoder) -> None:
+        """Write the student's weights, whole or not at all."""
+        path = self._path("student", "safetensors")
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".part")
+            save_file({name: value.contiguous() for name, value in student.state_dict().items()}, str(partial))
+            partial.replace(path)
+
+    def _path(self, name: str, suffix: str, regardless: frozenset[str] = frozenset()) -> Path | None:
+        if self.folder is None:
+            return None
+        recipe = {choice: value for choice, value in self._recipe.items() if choice not in regardless}
+        made_by = json.dumps({**self._made_by, "recipe": recipe}, sort_keys=True)
+        return self.folder / f"{hashlib.sha256(made_by.encode()).hexdigest()[:16]}-{name}.{suffix}"
 
 
 def _frozen_embeddings(encoder_dir: Path, rows: Rows, progress: Progress) -> Tensor:

@@ -50,7 +50,7 @@ COMBINED = ("top_log_odds", "gaussians", "nearest")
 class SmallRecipe:
     """How the small classifier is trained; stored with every result."""
 
-    epochs: int = 3
+    epochs: int = 2
     batch_rows: int = 32
     learning_rate: float = 1e-4
     head_learning_rate: float = 3e-4

@@ -168,7 +168,7 @@ def _calibrate(out: Path, manifest: dict[str, Any], corpus: Corpus, data_dir: Pa
     progress("calibration", 1, 2)
     reader = Reader.open(out)
     policy = fit_split_policy(
-        reader.read,
+        reader.examine,
         [(row.text, row.label) for row in corpus.train],
         development_messages(),
         unlabelled_requests(data_dir),

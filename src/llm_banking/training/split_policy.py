@@ -15,13 +15,13 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 
 from llm_banking.nlu.clauses import candidate_clauses
-from llm_banking.nlu.reader import Reading
-from llm_banking.nlu.requests import COURTESIES, Boundary, SplitPolicy, boundaries, read_requests
+from llm_banking.nlu.requests import COURTESIES, Boundary, Examined, SplitPolicy, boundaries, read_requests
 from llm_banking.nlu.span_rows import NLUPP, SPAN_FILES, nlupp_part
 from llm_banking.nlu.taxonomy import BY_NAME, CONVERSATIONAL, OUT_OF_SCOPE
 from llm_banking.training.datasets import require
+from llm_banking.training.joined import RELATED, join_texts
 
-Read = Callable[[str], Reading]
+Examine = Callable[[str], Examined]
 
 FALSE_SPLITS = 0.0125
 """The cut threshold is the lowest that leaves this share of single requests or fewer cut."""
@@ -35,26 +35,6 @@ SURE_OF_UNSEEN = 0.6
 REGULARISATION = 0.3
 NLUPP_TWO_REQUESTS = frozenset({"nlupp-b-1-28", "nlupp-b-3-6", "nlupp-b-5-31", "nlupp-b-2-31"})
 """Rows of NLU++ that are two requests of ours; nearly all its several labels are parts of one."""
-RELATED = 0.6
-"""Share of the pairs whose labels are of one category: what a customer asks in one breath is seldom unrelated."""
-_JOINED = (
-    "{a} and {b}",
-    "{a} and also {b}",
-    "{a}, and {b}",
-    "{a} then {b}",
-    "{a} and then {b}",
-    "{a}. {B}",
-    "{a}? {B}",
-    "{a}. Also {b}",
-    "{a}; {b}",
-    "{a}, {b}",
-    "{a} {b}",
-    "{a}, after that {b}",
-    "{a} plus {b}",
-    "{a}\n{b}",
-    "Hi! {A} and {b}. Thanks",
-    "{a} & {b}",
-)
 
 
 def development_messages() -> list[tuple[str, int]]:
@@ -81,7 +61,7 @@ def unlabelled_requests(data_dir: Path) -> list[str]:
 
 
 def fit_split_policy(
-    read: Read,
+    examine: Examine,
     rows: Sequence[tuple[str, str]],
     written: Sequence[tuple[str, int]] = (),
     unseen: Sequence[str] = (),
@@ -106,8 +86,8 @@ def fit_split_policy(
     material = [_Material(text, (), 1.0) for text in singles]
     material += [_Material(text, (at,), 1.0) for text, at in (join(rng, ours) for _ in range(pairs))]
     material += [_Material(text, (), UNSEEN_WEIGHT) for text in strange]
-    read = cache(read)
-    labelled = _labelled(unseen, read)
+    examine = cache(examine)
+    labelled = _labelled(unseen, examine)
     if labelled:
         joined = (join(rng, labelled) for _ in range(len(labelled)))
         material += [_Material(text, (at,), UNSEEN_WEIGHT) for text, at in joined]
@@ -115,14 +95,14 @@ def fit_split_policy(
     material += [_Material(text, _cuts_by_hand(text, requests), WRITTEN_WEIGHT) for text, requests in written]
     learner = _Learner([], [], [])
     for done, one in enumerate(material, start=1):
-        learner.add(boundaries(one.text, read, blank), one)
+        learner.add(boundaries(examine(one.text), blank), one)
         if progress is not None:
             progress(done, len(material))
     policy = SplitPolicy(0.5, CLAUSE_CONFIDENCE, learner.weights())
     samples = [(singles, len(cuttable) / len(ours))]
     if strange:
         samples.append((strange, len(strange) / len(unseen)))
-    return replace(policy, minimum=_threshold(policy, samples, read))
+    return replace(policy, minimum=_threshold(policy, samples, examine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +151,9 @@ def _cuts_by_hand(text: str, requests: int) -> tuple[int, ...] | None:
     return starts if len(starts) == requests - 1 else None
 
 
-def _labelled(texts: Sequence[str], read: Read) -> list[tuple[str, str]]:
+def _labelled(texts: Sequence[str], examine: Examine) -> list[tuple[str, str]]:
     """Texts with what the model reads in them, where it is sure enough."""
-    readings = [read(text) for text in texts]
+    readings = [examine(text).whole for text in texts]
     return [
         (one.text, one.intent)
         for one in readings
@@ -189,18 +169,11 @@ def join(rng: random.Random, rows: Sequence[tuple[str, str]]) -> tuple[str, int]
         raise ValueError("rows of two different labels are needed")
     related = [row for row in others if BY_NAME[row[1]].category == BY_NAME[one[1]].category]
     two = rng.choice(related if related and rng.random() < RELATED else others)
-    first, second = one[0].strip(), two[0].strip()
-    template = rng.choice(_JOINED)
-    if "? " not in template and "\n" not in template:
-        first = first.rstrip(".?! ")
-    template = template.replace("{a}? ", "{a} ") if first.endswith("?") else template
-    lowered = second if second.startswith(("I ", "I'")) else second[:1].lower() + second[1:]
-    shown = {"a": first, "A": first[:1].upper() + first[1:], "b": lowered, "B": second[:1].upper() + second[1:]}
-    text = template.format(**shown)
-    return text, text.rindex(shown["B"] if "{B}" in template else shown["b"])
+    joined = join_texts(rng, one[0], two[0])
+    return joined.text, joined.spans[1][0]
 
 
-def _threshold(policy: SplitPolicy, samples: Sequence[tuple[Sequence[str], float]], read: Read) -> float:
+def _threshold(policy: SplitPolicy, samples: Sequence[tuple[Sequence[str], float]], examine: Examine) -> float:
     """The lowest of a grid of thresholds at which FALSE_SPLITS of the single requests, or fewer, are cut.
 
     Each sample is of those texts that could be cut, with the share that these are of all; each must hold.
@@ -208,7 +181,7 @@ def _threshold(policy: SplitPolicy, samples: Sequence[tuple[Sequence[str], float
     for minimum in np.arange(0.2, 0.96, 0.02):
         tried = replace(policy, minimum=round(float(minimum), 2))
         cut = [
-            share * float(np.mean([len(read_requests(text, read, tried)) > 1 for text in texts]))
+            share * float(np.mean([len(read_requests(examine(text), tried)) > 1 for text in texts]))
             for texts, share in samples
         ]
         if max(cut) <= FALSE_SPLITS:

@@ -21,6 +21,20 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class Profile(StrEnum):
+    """How long a sign-in lasts: as documented for developers, or as short as a bank wants it."""
+
+    DEFAULT = "default"
+    BANK = "bank"
+
+
+ACCESS_TOKEN_LIFETIME_S = {Profile.DEFAULT: 86_400, Profile.BANK: 600}
+SESSION_LIFETIME_S = {Profile.DEFAULT: 30 * 86_400, Profile.BANK: 12 * 3_600}
+PASSWORD_MEMORY_FLOOR_KIB = 19_456
+PASSWORD_PASSES_FLOOR = 2
+"""Argon2id with one lane: the least that OWASP's password storage cheat sheet advises."""
+
+
 class Settings(BaseSettings):
     """Every setting, with its unit in its name where it has one."""
 
@@ -37,6 +51,31 @@ class Settings(BaseSettings):
     prometheus_multiproc_dir: Path | None = None
     max_body_bytes: int = Field(default=65_536, ge=1_024)
     max_json_depth: int = Field(default=32, ge=2, le=100)
+    profile: Profile = Field(default=Profile.DEFAULT, validation_alias="LLM_BANKING_PROFILE")
+    jwt_signing_key_file: Path | None = None
+    jwt_audience: str = Field(default="llm-banking-api", min_length=1, max_length=200)
+    access_token_lifetime_s: int | None = Field(default=None, ge=60, le=86_400)
+    session_lifetime_s: int | None = Field(default=None, ge=600, le=366 * 86_400)
+    refresh_grace_s: int = Field(default=10, ge=0, le=60)
+    password_memory_kib: int = Field(default=PASSWORD_MEMORY_FLOOR_KIB, ge=8, le=1_048_576)
+    password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
+    password_threads: int = Field(default=2, ge=1, le=64)
+    password_queue: int = Field(default=32, ge=0, le=1_000)
+
+    @property
+    def signing_key_file(self) -> Path:
+        """Where the keys that sign access tokens lie."""
+        return self.jwt_signing_key_file or self.home / "keys" / "signing.json"
+
+    @property
+    def access_token_s(self) -> int:
+        """Seconds that an access token is good for."""
+        return self.access_token_lifetime_s or ACCESS_TOKEN_LIFETIME_S[self.profile]
+
+    @property
+    def session_s(self) -> int:
+        """Seconds after a sign-in at which its refresh tokens end, however often they were renewed."""
+        return self.session_lifetime_s or SESSION_LIFETIME_S[self.profile]
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:
@@ -52,6 +91,17 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is not None and not value.get_secret_value().startswith(schemes):
                 raise ValueError(f"{name.upper()} must begin with one of {', '.join(schemes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _passwords_cost_enough(self) -> Self:
+        if self.environment is not Environment.TEST and (
+            self.password_memory_kib < PASSWORD_MEMORY_FLOOR_KIB or self.password_passes < PASSWORD_PASSES_FLOOR
+        ):
+            raise ValueError(
+                f"PASSWORD_MEMORY_KIB below {PASSWORD_MEMORY_FLOOR_KIB} and PASSWORD_PASSES below "
+                f"{PASSWORD_PASSES_FLOOR} are for ENVIRONMENT=test alone"
+            )
         return self
 
 

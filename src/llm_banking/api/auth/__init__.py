@@ -1,0 +1,1 @@
+"""Registration, sign-in, sessions and the keys that others check our tokens with."""

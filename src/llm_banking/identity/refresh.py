@@ -26,6 +26,7 @@ from llm_banking.identity.revocations import Revocations
 from llm_banking.identity.tokens import AccessTokens, Subject
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
+from llm_banking.kit.logs import get_logger
 
 PREFIX = "llmr_"
 MAX_LIVE_FAMILIES = 50
@@ -111,6 +112,8 @@ class TokenFamilies:
         if family.ended_at is None:
             family.ended_at, family.ended_because = utc_now(), because
             await self._revocations.revoke_family(session, family.id)
+            log = get_logger("llm_banking.identity")
+            log.info("session ended", because=because, session_id=str(family.id), user_id=str(family.user_id))
 
     async def end_all(self, session: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> None:
         """End a person's sessions, all or all but one."""

@@ -19,6 +19,7 @@ from llm_banking.identity.revocations import Revocations
 from llm_banking.identity.roles import Role
 from llm_banking.identity.throttle import Attempt, SignInThrottle
 from llm_banking.kit.clock import utc_now
+from llm_banking.kit.logs import get_logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +172,6 @@ class Accounts:
 
     async def _raise_epoch(self, session: AsyncSession, user: User) -> None:
         user.token_epoch += 1
+        log = get_logger("llm_banking.identity")
+        log.info("tokens taken back", user_id=str(user.id), account_type=user.account_type, status=user.status)
         await self._revocations.revoke_epochs_below(session, user.id, user.token_epoch)

@@ -15,6 +15,7 @@ from llm_banking.identity.passwords import normalised
 from llm_banking.identity.refresh import IssuedTokens, TokenFamilies
 from llm_banking.identity.throttle import Attempt, SignInThrottle
 from llm_banking.kit.clock import utc_now
+from llm_banking.kit.logs import get_logger
 
 PASSWORD_METHOD = "pwd"  # noqa: S105 - a method's name (RFC 8176), not a secret
 
@@ -82,6 +83,7 @@ class SignIn:
         plain = normalised(password)
         found = await self._hasher.verify(candidate.password_hash, plain)
         if not found.matches or candidate.user_id is None:
+            get_logger("llm_banking.identity").info("sign-in refused", method=PASSWORD_METHOD)
             return None
         new_hash = await self._hasher.hash(plain) if found.outdated else None
         return Proven(candidate, candidate.user_id, new_hash)
@@ -94,5 +96,6 @@ class SignIn:
         if proven.new_hash is not None:
             user.password_hash = proven.new_hash
         await self._throttle.forgive(session, proven.candidate.attempt, utc_now())
+        get_logger("llm_banking.identity").info("signed in", method=PASSWORD_METHOD, user_id=str(user.id))
         tokens = await self._families.open(session, user, device=device, authenticated_by=(PASSWORD_METHOD,))
         return SignedIn(user, tokens)

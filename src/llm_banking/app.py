@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from llm_banking.api import health, pages
+from llm_banking.api.auth import api_keys, mfa
 from llm_banking.api.dependencies import Services
 from llm_banking.api.envelope import ErrorEnvelope, product_version
 from llm_banking.api.errors import install_error_handlers
@@ -16,9 +18,16 @@ from llm_banking.api.middleware import BodyGuard, RequestContext
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
 from llm_banking.api.v2 import chat as v2_chat
+from llm_banking.identity.api_keys import ApiKeyLimits, ApiKeys
 from llm_banking.identity.demo import DEMO_PRINCIPAL
 from llm_banking.identity.errors import UnauthenticatedError
+from llm_banking.identity.master_key import MasterKeys, load_master_keys
 from llm_banking.identity.principal import Principal
+from llm_banking.identity.roles import permissions_of
+from llm_banking.identity.second_factors import SecondFactors
+from llm_banking.identity.secret_box import SecretBox
+from llm_banking.identity.totp import Totp
+from llm_banking.identity.webauthn_login import Passkeys, RelyingParty
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
 from llm_banking.kit.errors import ConfigurationError
@@ -52,6 +61,7 @@ def build_services(settings: Settings) -> Services:
     metrics = Metrics(settings.prometheus_multiproc_dir)
     readings = ReadingService(Reader.open(on_run=metrics.observe_run), on_refusal=metrics.observe_refusal)
     readings.warm_up()
+    master_keys = load_master_keys(settings.home, settings.master_key_file)
     return Services(
         settings=settings,
         database=Database(settings.database_url.get_secret_value(), max_pool_size=settings.database_max_pool_size),
@@ -59,8 +69,22 @@ def build_services(settings: Settings) -> Services:
         readings=readings,
         knowledge=load_knowledge(frozenset(BY_NAME)),
         metrics=metrics,
+        api_keys=build_api_keys(settings, master_keys),
+        second_factors=build_second_factors(settings, master_keys),
         authenticate=authenticator(settings),
     )
+
+
+def build_api_keys(settings: Settings, master_keys: MasterKeys) -> ApiKeys:
+    """The keys of programs."""
+    limits = ApiKeyLimits(timedelta(days=settings.api_key_max_lifetime_days), settings.api_keys_per_user)
+    return ApiKeys(master_keys, permissions_of, limits)
+
+
+def build_second_factors(settings: Settings, master_keys: MasterKeys) -> SecondFactors:
+    """Authenticator apps, passkeys and step-up."""
+    party = RelyingParty(settings.webauthn_rp_id, "llm-banking", settings.webauthn_origins)
+    return SecondFactors(Totp(SecretBox(master_keys), issuer="llm-banking"), Passkeys(party))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -90,7 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
-    rooms = (health, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
+    rooms = (health, v1_chat, v2_chat, sessions, feedback, catalogue, api_keys, mfa, pages)
     for room in rooms:
         app.include_router(room.routes)
     pages.mount_static(app)

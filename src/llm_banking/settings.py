@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
 
@@ -19,6 +20,11 @@ class Environment(StrEnum):
     TEST = "test"
     STAGING = "staging"
     PRODUCTION = "production"
+
+
+def _comma_separated(value: object) -> object:
+    """`a, b` from the environment as its parts."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -37,6 +43,13 @@ class Settings(BaseSettings):
     prometheus_multiproc_dir: Path | None = None
     max_body_bytes: int = Field(default=65_536, ge=1_024)
     max_json_depth: int = Field(default=32, ge=2, le=100)
+    master_key_file: Path | None = None
+    api_key_max_lifetime_days: int = Field(default=365, ge=1, le=365)
+    api_keys_per_user: int = Field(default=20, ge=1, le=100)
+    webauthn_rp_id: str = Field(default="localhost", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)
+    webauthn_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=("http://localhost:8000",), min_length=1, max_length=10
+    )
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:
@@ -52,6 +65,23 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is not None and not value.get_secret_value().startswith(schemes):
                 raise ValueError(f"{name.upper()} must begin with one of {', '.join(schemes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _passkeys_belong_here(self) -> Self:
+        """A browser uses a passkey on pages of its domain alone, and over HTTPS except on localhost."""
+        for origin in self.webauthn_origins:
+            parts = urlsplit(origin)
+            host = parts.hostname or ""
+            if (host != self.webauthn_rp_id and not host.endswith(f".{self.webauthn_rp_id}")) or (
+                parts.scheme != "https" and not (parts.scheme == "http" and host == "localhost")
+            ):
+                raise ValueError(
+                    "WEBAUTHN_ORIGINS must be https://HOST[:PORT] with hosts that are WEBAUTHN_RP_ID or below it "
+                    "(http only for localhost)"
+                )
+            if origin != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+                raise ValueError("WEBAUTHN_ORIGINS are origins: scheme, host and port, without a path or a final slash")
         return self
 
 

@@ -9,7 +9,9 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Request
 
+from llm_banking.identity.api_keys import ApiKeys
 from llm_banking.identity.principal import Policy, Principal
+from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
 from llm_banking.kit.errors import LlmBankingError
@@ -39,6 +41,8 @@ class Services:
     readings: ReadingService
     knowledge: Knowledge
     metrics: Metrics
+    api_keys: ApiKeys
+    second_factors: SecondFactors
     authenticate: Callable[[Mapping[str, str]], Principal]
 
     @property

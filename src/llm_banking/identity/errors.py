@@ -11,7 +11,58 @@ class UnauthenticatedError(LlmBankingError):
     code = "UNAUTHENTICATED"
 
 
+class InvalidCredentialError(UnauthenticatedError):
+    """A token or key came with the request and is not good. Says no more than that, whatever the reason was."""
+
+    def __init__(self) -> None:
+        super().__init__("The credential of this request is not valid, or no longer. Sign in again.")
+
+
+class TooManyCredentialsError(UnauthenticatedError):
+    """A request carried more than one credential, so that nobody can say whose it is (RFC 6750, section 2)."""
+
+
 class ForbiddenError(LlmBankingError):
     """The caller is known and may not do this."""
 
     code = "FORBIDDEN"
+
+
+class NotFoundError(LlmBankingError):
+    """There is no such thing, or it is somebody else's."""
+
+    code = "NOT_FOUND"
+
+
+class ConflictError(LlmBankingError):
+    """What is there already stands against it."""
+
+    code = "CONFLICT"
+
+
+class LimitExceededError(LlmBankingError):
+    """There are as many as there may be."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class TryLaterError(LlmBankingError):
+    """Too much at once or too often. `retry_after_s` says when to come again."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, details={"retry_after_s": retry_after_s})
+        self.retry_after_s = retry_after_s
+
+
+class WrongCodeError(LlmBankingError):
+    """A code or an answer of an authenticator that does not hold."""
+
+    code = "INVALID_REQUEST"
+
+
+class StepUpRefusedError(LlmBankingError):
+    """The caller did not prove again who they are."""
+
+    code = "STEP_UP_REQUIRED"

@@ -15,6 +15,8 @@ class Permission(StrEnum):
     CHAT_READ = "chat:read"
     CHAT_WRITE = "chat:write"
     ADMIN_READ = "admin:read"
+    KEYS_MANAGE = "keys:manage"
+    MFA_MANAGE = "mfa:manage"
 
 
 @dataclass(frozen=True, slots=True)

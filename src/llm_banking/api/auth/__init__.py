@@ -1,0 +1,1 @@
+"""Routes of identity: signing in, keys for programs, second factors."""

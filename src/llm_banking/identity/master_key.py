@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,18 +88,17 @@ def _make(file: Path) -> None:
 
 def _read(file: Path) -> MasterKeys:
     try:
-        descriptor = os.open(file, os.O_RDONLY)
+        with file.open("rb") as source:
+            found = os.fstat(source.fileno())
+            content = source.read(MAX_KEY_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(
             f"The master key file cannot be read ({error.strerror}). Put it where MASTER_KEY_FILE says. {_HOW_TO_MAKE}."
         ) from None
-    with os.fdopen(descriptor, "rb") as source:
-        found = os.fstat(source.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
-            raise ConfigurationError("The master key file must be a file that its owner alone can read: chmod 600.")
-        if found.st_uid not in (os.geteuid(), 0):
-            raise ConfigurationError("The master key file must belong to the user that the server runs as, or to root.")
-        content = source.read(MAX_KEY_FILE_BYTES + 1)
+    if found.st_mode & 0o077:
+        raise ConfigurationError("The master key file must be a file that its owner alone can read: chmod 600.")
+    if found.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError("The master key file must belong to the user that the server runs as, or to root.")
     return _parse(content)
 
 

@@ -100,6 +100,7 @@ class Passkeys:
         LimitExceededError.
         """
         try:
+            _check_attestation(credential)
             done = webauthn.verify_registration_response(
                 credential=credential,
                 expected_challenge=challenge,
@@ -192,6 +193,20 @@ class Passkeys:
             WebauthnCredential.credential_id == credential_id, WebauthnCredential.user_id == user_id
         )
         return await session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+
+
+def _check_attestation(credential: dict[str, Any]) -> None:
+    """Let through what a browser sends where none was asked for: nothing, or a key that attests itself (section 5.1.3).
+
+    Other statements never reach the code that reads their certificates. Raises ValueError.
+    """
+    attested = webauthn.helpers.parse_attestation_object(
+        webauthn.base64url_to_bytes(credential["response"]["attestationObject"])
+    )
+    if attested.fmt == w3c.AttestationFormat.NONE:
+        return
+    if attested.fmt != w3c.AttestationFormat.PACKED or attested.att_stmt.x5c is not None:
+        raise ValueError("an attestation that was not asked for")
 
 
 def _is_framed(credential: dict[str, Any]) -> bool:

@@ -53,7 +53,7 @@ class KeyBody(Model):
 class NewKeyBody(KeyBody):
     """A new key with its text, which is shown this once."""
 
-    key: str
+    key: Annotated[str, Field(repr=False)]
 
 
 class KeyList(Model):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Body, Request, Response
+from pydantic import Field
 
 from llm_banking.api.auth.step_up import ChallengeBody, Code, Credential, StepUpAnswer
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
@@ -41,22 +42,22 @@ class RemovalRequest(Model):
 class CodeRequest(Model):
     """The code that the app shows now."""
 
-    code: Code
+    code: Annotated[Code, Field(repr=False)]
 
 
 class RegisterRequest(Model):
     """What `navigator.credentials.create` gave, and a name for the passkey."""
 
     challenge_id: UUID
-    credential: Credential
+    credential: Annotated[Credential, Field(repr=False)]
     name: ShortText
 
 
 class TotpBody(Model):
     """The new secret, shown this once: as text, and as the address that a QR code holds."""
 
-    secret: str
-    uri: str
+    secret: Annotated[str, Field(repr=False)]
+    uri: Annotated[str, Field(repr=False)]
     expires_at: Timestamp
 
 
@@ -179,7 +180,9 @@ async def begin_passkey(
 ) -> Envelope[PasskeyOptionsBody]:
     """Options for a new passkey."""
     async with services.database.transaction() as session:
-        done = await services.second_factors.begin_passkey(session, caller.user_id, _proof(body.step_up if body else None))
+        done = await services.second_factors.begin_passkey(
+            session, caller.user_id, _proof(body.step_up if body else None)
+        )
     if isinstance(done, Refusal):
         raise done.error()
     data = PasskeyOptionsBody(challenge_id=done.challenge_id, expires_at=done.expires_at, options=done.options)

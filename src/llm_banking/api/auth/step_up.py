@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from llm_banking.api.envelope import Model, Timestamp
 from llm_banking.identity.step_up import Challenge, Method, PasskeyAnswer, TotpCode
 
-Code = Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
-Credential = Annotated[dict[str, Any], Field(max_length=16, repr=False)]
+Code = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+Credential = Annotated[dict[str, Any], Field(max_length=16)]
 """The JSON form of a PublicKeyCredential (WebAuthn Level 3, section 5.1)."""
 
 
@@ -39,8 +39,8 @@ class StepUpAnswer(Model):
     """The answer to a challenge: a code, or what the passkey gave."""
 
     challenge_id: UUID
-    code: Code | None = None
-    credential: Credential | None = None
+    code: Annotated[Code | None, Field(repr=False)] = None
+    credential: Annotated[Credential | None, Field(repr=False)] = None
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:

@@ -195,13 +195,17 @@ class StepUp:
         if refusal is not None:
             return refusal
         payload_hash = hashlib.sha256(payload).digest()
-        bound = row.pending_id == pending_id and hmac.compare_digest(row.payload_hash, payload_hash)
+        bound = self._is_bound(row, pending_id, payload_hash)
         method = await self._prove(session, row, payload_hash, proof) if bound else None
         if method is None:
             return await self._count(session, row, Reason.WRONG if bound else Reason.OTHER_OPERATION)
         row.consumed_at = now
         await session.flush()
         return StepUpProof(row.id, user_id, pending_id, payload_hash, method, now)
+
+    def _is_bound(self, row: StepUpChallenge, pending_id: UUID, payload_hash: bytes) -> bool:
+        """Whether a challenge was begun for this operation with this payload."""
+        return row.pending_id == pending_id and hmac.compare_digest(row.payload_hash, payload_hash)
 
     async def _closed(self, session: AsyncSession, row: StepUpChallenge, now: datetime) -> Refusal | None:
         """Why a challenge takes no answer any more."""

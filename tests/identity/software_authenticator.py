@@ -59,11 +59,7 @@ class SoftwareAuthenticator:
     def get(self, options: dict[str, Any]) -> dict[str, Any]:
         """The answer to `navigator.credentials.get`."""
         data, client = self._data(0), self._client_data("webauthn.get", options["challenge"])
-        signed = data + hashlib.sha256(client).digest()
-        if isinstance(self.key, ed25519.Ed25519PrivateKey):
-            signature = self.key.sign(signed)
-        else:
-            signature = self.key.sign(signed, ec.ECDSA(SHA256()))
+        signature = self.sign(data + hashlib.sha256(client).digest())
         response = {
             "clientDataJSON": bytes_to_base64url(client),
             "authenticatorData": bytes_to_base64url(data),
@@ -72,6 +68,12 @@ class SoftwareAuthenticator:
         if self.user_handle is not None:
             response["userHandle"] = bytes_to_base64url(self.user_handle)
         return self._credential(response)
+
+    def sign(self, data: bytes) -> bytes:
+        """The passkey's signature."""
+        if isinstance(self.key, ed25519.Ed25519PrivateKey):
+            return self.key.sign(data)
+        return self.key.sign(data, ec.ECDSA(SHA256()))
 
     def _credential(self, response: dict[str, str]) -> dict[str, Any]:
         name = bytes_to_base64url(self.credential_id)

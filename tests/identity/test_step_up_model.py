@@ -268,13 +268,14 @@ def test_no_interleaving_gives_a_proof_that_should_not_be(service_urls: ServiceU
     run_state_machine_as_test(machine(service_urls, StepUp), settings=limits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faulty", [_UsableTwice, _NeverOver, _NeverLocked, _Forgetful, _Unbound, _BoundToPayloadAlone])
 def test_the_model_notices_a_planted_fault(service_urls: ServiceUrls, faulty: type[StepUp]) -> None:
     limits = settings(
         max_examples=100,
         stateful_step_count=40,
         deadline=None,
-        database=None,
+        derandomize=True,
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from copy import deepcopy
@@ -211,6 +212,24 @@ async def test_an_attestation_that_nobody_asked_for_is_refused(
     made["response"]["attestationObject"] = base64url(cbor2.dumps(attested))
     with pytest.raises(WrongCodeError):
         await factors.passkeys.register(session, user_id, challenge=CHALLENGE, credential=made, name="key")
+
+
+async def test_a_key_may_attest_itself(session: AsyncSession) -> None:
+    """What a browser leaves in place although no attestation was asked for; its signature must hold."""
+    factors, user_id, key = second_factors(Clock()), await add_user(session), SoftwareAuthenticator()
+    made = key.create(factors.passkeys.creation_options(user_id, "somebody", [], CHALLENGE))
+    attested = cbor2.loads(base64.urlsafe_b64decode(made["response"]["attestationObject"] + "=="))
+    client = base64.urlsafe_b64decode(made["response"]["clientDataJSON"] + "==")
+    good = key.sign(attested["authData"] + hashlib.sha256(client).digest())
+    for signature in (key.sign(b"something else"), good):
+        attested |= {"fmt": "packed", "attStmt": {"alg": key.algorithm, "sig": signature}}
+        made["response"]["attestationObject"] = base64url(cbor2.dumps(attested))
+        if signature is good:
+            await factors.passkeys.register(session, user_id, challenge=CHALLENGE, credential=made, name="key")
+        else:
+            with pytest.raises(WrongCodeError):
+                await factors.passkeys.register(session, user_id, challenge=CHALLENGE, credential=made, name="key")
+    assert len(await factors.passkeys.of_user(session, user_id)) == 1
 
 
 @pytest.mark.parametrize(

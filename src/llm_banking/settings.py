@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -20,6 +20,9 @@ class Environment(StrEnum):
     TEST = "test"
     STAGING = "staging"
     PRODUCTION = "production"
+
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::[1-9][0-9]{0,4})?", re.ASCII)
 
 
 def _comma_separated(value: object) -> object:
@@ -71,17 +74,14 @@ class Settings(BaseSettings):
     def _passkeys_belong_here(self) -> Self:
         """A browser uses a passkey on pages of its domain alone, and over HTTPS except on localhost."""
         for origin in self.webauthn_origins:
-            parts = urlsplit(origin)
-            host = parts.hostname or ""
-            if (host != self.webauthn_rp_id and not host.endswith(f".{self.webauthn_rp_id}")) or (
-                parts.scheme != "https" and not (parts.scheme == "http" and host == "localhost")
-            ):
+            match = _ORIGIN.fullmatch(origin)
+            scheme, host = (match[1], match[2]) if match else ("", "")
+            ours = host == self.webauthn_rp_id or host.endswith(f".{self.webauthn_rp_id}")
+            if not ours or (scheme == "http" and host != "localhost"):
                 raise ValueError(
-                    "WEBAUTHN_ORIGINS must be https://HOST[:PORT] with hosts that are WEBAUTHN_RP_ID or below it "
-                    "(http only for localhost)"
+                    "WEBAUTHN_ORIGINS must be https://HOST[:PORT], with hosts that are WEBAUTHN_RP_ID or below it, in "
+                    "lower case and without a final slash (http for localhost alone)"
                 )
-            if origin != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
-                raise ValueError("WEBAUTHN_ORIGINS are origins: scheme, host and port, without a path or a final slash")
         return self
 
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from llm_banking.api import health, pages
+from llm_banking.api.auth import api_keys, mfa
 from llm_banking.api.auth import sessions as auth_sessions
 from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
@@ -39,13 +40,14 @@ def build_services(settings: Settings) -> Services:
             "are not set."
         )
     database_url = settings.database_url.get_secret_value()
-    identity = build_identity(settings)
+    database = Database(database_url, max_pool_size=settings.database_max_pool_size)
+    identity = build_identity(settings, database)
     metrics = Metrics(settings.prometheus_multiproc_dir)
     readings = ReadingService(Reader.open(on_run=metrics.observe_run), on_refusal=metrics.observe_refusal)
     readings.warm_up()
     return Services(
         settings=settings,
-        database=Database(database_url, max_pool_size=settings.database_max_pool_size),
+        database=database,
         cache=Cache(settings.redis_url.get_secret_value()),
         readings=readings,
         knowledge=load_knowledge(frozenset(BY_NAME)),
@@ -84,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
-    rooms = (health, auth_users, auth_sessions, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
+    rooms = (health, auth_users, auth_sessions, api_keys, mfa, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
     for room in rooms:
         app.include_router(room.routes)
     pages.mount_static(app)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
 
@@ -35,6 +36,14 @@ PASSWORD_PASSES_FLOOR = 2
 """Argon2id with one lane: the least that OWASP's password storage cheat sheet advises."""
 
 
+_ORIGIN = re.compile(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::[1-9][0-9]{0,4})?", re.ASCII)
+
+
+def _comma_separated(value: object) -> object:
+    """`a, b` from the environment as its parts."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Every setting, with its unit in its name where it has one."""
 
@@ -51,6 +60,13 @@ class Settings(BaseSettings):
     prometheus_multiproc_dir: Path | None = None
     max_body_bytes: int = Field(default=65_536, ge=1_024)
     max_json_depth: int = Field(default=32, ge=2, le=100)
+    master_key_file: Path | None = None
+    api_key_max_lifetime_days: int = Field(default=365, ge=1, le=365)
+    api_keys_per_user: int = Field(default=20, ge=1, le=100)
+    webauthn_rp_id: str = Field(default="localhost", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)
+    webauthn_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=("http://localhost:8000",), min_length=1, max_length=10
+    )
     profile: Profile = Field(default=Profile.DEFAULT, validation_alias="LLM_BANKING_PROFILE")
     jwt_signing_key_file: Path | None = None
     jwt_audience: str = Field(default="llm-banking-api", min_length=1, max_length=200)
@@ -102,6 +118,20 @@ class Settings(BaseSettings):
                 f"PASSWORD_MEMORY_KIB below {PASSWORD_MEMORY_FLOOR_KIB} and PASSWORD_PASSES below "
                 f"{PASSWORD_PASSES_FLOOR} are for ENVIRONMENT=test alone"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _passkeys_belong_here(self) -> Self:
+        """A browser uses a passkey on pages of its domain alone, and over HTTPS except on localhost."""
+        for origin in self.webauthn_origins:
+            match = _ORIGIN.fullmatch(origin)
+            scheme, host = (match[1], match[2]) if match else ("", "")
+            ours = host == self.webauthn_rp_id or host.endswith(f".{self.webauthn_rp_id}")
+            if not ours or (scheme == "http" and host != "localhost"):
+                raise ValueError(
+                    "WEBAUTHN_ORIGINS must be https://HOST[:PORT], with hosts that are WEBAUTHN_RP_ID or below it, in "
+                    "lower case and without a final slash (http for localhost alone)"
+                )
         return self
 
 

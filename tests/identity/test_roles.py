@@ -18,6 +18,7 @@ HELD_BY = {
     Permission.PROFILE_READ: {"user", "premium", "agent", "auditor", "admin"},
     Permission.PROFILE_WRITE: {"user", "premium", "agent", "auditor", "admin"},
     Permission.KEYS_MANAGE: {"user", "premium", "admin"},
+    Permission.MFA_MANAGE: {"user", "premium", "agent", "auditor", "admin"},
     Permission.AGENT_HANDLE: {"agent"},
     Permission.AUDIT_READ: {"auditor", "admin"},
     Permission.ADMIN_READ: {"admin"},

@@ -11,6 +11,7 @@ import pytest
 
 from llm_banking.identity.errors import InvalidCredentialError
 from llm_banking.identity.keyed_hash import KeyedHash
+from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.signing_keys import MAX_KEYS, SigningKeys, rotate
 from llm_banking.identity.tokens import AccessTokens, Subject
 from llm_banking.kit.errors import ConfigurationError
@@ -132,8 +133,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_keyed_hash_tells_purposes_and_parts_apart(tmp_path: Path) -> None:
-    keyed = KeyedHash.open(tmp_path / "lookup.key")
-    again = KeyedHash.open(tmp_path / "lookup.key")
+    keyed, again = (KeyedHash.of(load_master_keys(tmp_path, None)) for _ in range(2))
     assert keyed("name", "a", "b") == again("name", "a", "b")
     assert (
         len({keyed("name", "a", "b"), keyed("place", "a", "b"), keyed("name", "ab"), keyed("name", "a", b"b", "")}) == 4

@@ -73,3 +73,33 @@ class ForbiddenError(LlmBankingError):
     """The caller is known and may not do this."""
 
     code = "FORBIDDEN"
+
+
+class NotFoundError(LlmBankingError):
+    """There is no such thing, or it is somebody else's."""
+
+    code = "NOT_FOUND"
+
+
+class ConflictError(LlmBankingError):
+    """What is there already stands against it."""
+
+    code = "CONFLICT"
+
+
+class LimitExceededError(LlmBankingError):
+    """There are as many as there may be."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class WrongCodeError(LlmBankingError):
+    """A code or an answer of an authenticator that does not hold."""
+
+    code = "INVALID_REQUEST"
+
+
+class StepUpRefusedError(LlmBankingError):
+    """The caller did not prove again who they are."""
+
+    code = "STEP_UP_REQUIRED"

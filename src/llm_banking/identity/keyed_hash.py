@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
-from pathlib import Path
 
-from llm_banking.identity.key_files import read_or_make
+from llm_banking.identity.master_key import MasterKeys
 from llm_banking.kit.errors import ConfigurationError
 
 KEY_BYTES = 32
@@ -18,16 +16,16 @@ class KeyedHash:
 
     def __init__(self, key: bytes) -> None:
         if len(key) < KEY_BYTES:
-            raise ConfigurationError(f"The look-up key needs {KEY_BYTES} bytes. Delete its file to have one made.")
+            raise ConfigurationError(f"The look-up key needs {KEY_BYTES} bytes.")
         self._key = key
 
     def __repr__(self) -> str:
         return "KeyedHash()"
 
     @classmethod
-    def open(cls, path: Path, *, private: bool = True) -> KeyedHash:
-        """The hash under the secret in a file, which is made at the first call. Raises ConfigurationError."""
-        return cls(read_or_make(path, lambda: secrets.token_bytes(KEY_BYTES), private=private))
+    def of(cls, keys: MasterKeys) -> KeyedHash:
+        """The hash under the oldest master key: what was hashed is found as long as that key is kept."""
+        return cls(keys.derive("look-up", min(keys.versions)))
 
     def __call__(self, purpose: str, *parts: bytes | str) -> bytes:
         """32 bytes. Parts are joined with their lengths, so that no two lists of parts give one input."""

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     ADMIN_READ = "admin:read"
     ADMIN_WRITE = "admin:write"
+    MFA_MANAGE = "mfa:manage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Principal:
 
     `user_id` owns what the caller writes. `visible_user_ids` are the owners whose rows the caller may see; it
     scopes every repository query. `account_type` is the role. `session_id` is the token family of a person who signed
-    in, None for a program's key and for the demo. `authenticated_by` names the methods of that sign-in (RFC 8176).
+    in, `api_key_id` the key of a program; the demo has neither. `authenticated_by` names the methods of that sign-in
+    (RFC 8176).
     """
 
     user_id: UUID
@@ -56,6 +58,7 @@ class Principal:
     is_demo: bool = False
     account_type: str | None = None
     session_id: UUID | None = None
+    api_key_id: UUID | None = None
     authenticated_by: tuple[str, ...] = ()
 
     def check(self, policy: Policy) -> None:

@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 
 _CHAT = frozenset({Permission.CHAT_READ, Permission.CHAT_WRITE})
-_OWN_PROFILE = frozenset({Permission.PROFILE_READ, Permission.PROFILE_WRITE})
+_OWN_PROFILE = frozenset({Permission.PROFILE_READ, Permission.PROFILE_WRITE, Permission.MFA_MANAGE})
 _CUSTOMER = _CHAT | _OWN_PROFILE | {Permission.BANKING_READ, Permission.BANKING_WRITE, Permission.KEYS_MANAGE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -6,18 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from llm_banking.identity import repository
-from llm_banking.identity.authenticator import Authenticator, VerifyApiKey
+from llm_banking.identity.api_keys import ApiKeyLimits, ApiKeys
+from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visible_to
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.keyed_hash import KeyedHash
+from llm_banking.identity.master_key import load_master_keys
+from llm_banking.identity.principal import Principal
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import POLL_S, Revocations
+from llm_banking.identity.roles import permissions_of
+from llm_banking.identity.second_factors import SecondFactors
+from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.service import Accounts
 from llm_banking.identity.sign_in import SignIn
 from llm_banking.identity.signing_keys import SigningKeys
 from llm_banking.identity.throttle import SignInThrottle
 from llm_banking.identity.tokens import AccessTokens
+from llm_banking.identity.totp import Totp
+from llm_banking.identity.webauthn_login import Passkeys, RelyingParty
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database
 from llm_banking.kit.logs import get_logger
@@ -40,14 +49,23 @@ class IdentityServices:
     families: TokenFamilies
     sign_in: SignIn
     accounts: Accounts
+    api_keys: ApiKeys
+    second_factors: SecondFactors
     authenticate: Authenticator
 
 
-def build_identity(settings: Settings, *, verify_api_key: VerifyApiKey | None = None) -> IdentityServices:
-    """Wire the parts; the first start makes the key files. Raises ConfigurationError."""
+def build_identity(settings: Settings, database: Database | None = None) -> IdentityServices:
+    """Wire the parts; the first start makes the key files. Without a database every API key is refused.
+
+    Raises ConfigurationError.
+    """
     private = settings.environment is not Environment.TEST
+    master_keys = load_master_keys(settings.home, settings.master_key_file)
+    limits = ApiKeyLimits(timedelta(days=settings.api_key_max_lifetime_days), settings.api_keys_per_user)
+    api_keys = ApiKeys(master_keys, permissions_of, limits)
+    party = RelyingParty(settings.webauthn_rp_id, "llm-banking", settings.webauthn_origins)
     keys = SigningKeys(settings.signing_key_file, private=private)
-    keyed = KeyedHash.open(settings.signing_key_file.with_name("lookup.key"), private=private)
+    keyed = KeyedHash.of(master_keys)
     hasher = PasswordHasher.of(settings)
     tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
     revocations = Revocations(token_lifetime_s=settings.access_token_s)
@@ -64,8 +82,32 @@ def build_identity(settings: Settings, *, verify_api_key: VerifyApiKey | None = 
         families=families,
         sign_in=SignIn(hasher, throttle, families),
         accounts=Accounts(hasher, throttle, families, revocations),
-        authenticate=Authenticator(tokens, revocations, demo=settings.demo, verify_api_key=verify_api_key),
+        api_keys=api_keys,
+        second_factors=SecondFactors(Totp(SecretBox(master_keys), issuer="llm-banking"), Passkeys(party)),
+        authenticate=Authenticator(
+            tokens,
+            revocations,
+            demo=settings.demo,
+            verify_api_key=None if database is None else api_key_verifier(api_keys, database),
+        ),
     )
+
+
+def api_key_verifier(keys: ApiKeys, database: Database) -> VerifyApiKey:
+    """How the authenticator finds out whom an API key speaks for."""
+
+    async def verify(presented: str) -> Principal:
+        async with database.transaction() as session:
+            found = await keys.verify(session, presented)
+        return Principal(
+            user_id=found.user_id,
+            subject=str(found.user_id),
+            permissions=found.scopes,
+            visible_user_ids=visible_to(found.user_id),
+            api_key_id=found.key_id,
+        )
+
+    return verify
 
 
 class Upkeep:

@@ -74,6 +74,8 @@ def settings(service_urls: ServiceUrls, tmp_path_factory: pytest.TempPathFactory
             "database_url": SecretStr(service_urls.database),
             "redis_url": SecretStr(service_urls.redis),
             "database_max_pool_size": 5,
+            "password_memory_kib": 64,
+            "password_passes": 1,
         }
     )
 
@@ -119,7 +121,8 @@ def app(settings: Settings, database: Database) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
     """A client that gets 500 responses as responses, not as exceptions."""
     transport = ASGITransport(app, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://test") as found:
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://test") as found,
+    ):
         yield found
-    await app.state.services.cache.close()
-    await app.state.services.database.close()

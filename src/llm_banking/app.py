@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from llm_banking.api import health, pages
+from llm_banking.api.auth import api_keys, mfa
+from llm_banking.api.auth import sessions as auth_sessions
+from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
 from llm_banking.api.envelope import ErrorEnvelope, product_version
 from llm_banking.api.errors import install_error_handlers
@@ -16,9 +19,7 @@ from llm_banking.api.middleware import BodyGuard, RequestContext
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
 from llm_banking.api.v2 import chat as v2_chat
-from llm_banking.identity.demo import DEMO_PRINCIPAL
-from llm_banking.identity.errors import UnauthenticatedError
-from llm_banking.identity.principal import Principal
+from llm_banking.identity.wiring import Upkeep, build_identity
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
 from llm_banking.kit.errors import ConfigurationError
@@ -31,17 +32,6 @@ from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.settings import Settings, load_settings
 
 
-def authenticator(settings: Settings) -> Callable[[Mapping[str, str]], Principal]:
-    """Who a request comes from: the demo principal where it is switched on, otherwise nobody is let in."""
-
-    def authenticate(_: Mapping[str, str]) -> Principal:
-        if settings.demo:
-            return DEMO_PRINCIPAL
-        raise UnauthenticatedError("Sign in first. This server does not run in demo mode.")
-
-    return authenticate
-
-
 def build_services(settings: Settings) -> Services:
     """Wire the adapters. Raises ConfigurationError where a URL is missing, ArtifactMismatchError on a bad model."""
     if settings.database_url is None or settings.redis_url is None:
@@ -49,17 +39,22 @@ def build_services(settings: Settings) -> Services:
             "DATABASE_URL and REDIS_URL are needed. Start with `llm-banking serve`, which brings its own where they "
             "are not set."
         )
+    database_url = settings.database_url.get_secret_value()
+    database = Database(database_url, max_pool_size=settings.database_max_pool_size)
+    identity = build_identity(settings, database)
     metrics = Metrics(settings.prometheus_multiproc_dir)
     readings = ReadingService(Reader.open(on_run=metrics.observe_run), on_refusal=metrics.observe_refusal)
     readings.warm_up()
     return Services(
         settings=settings,
-        database=Database(settings.database_url.get_secret_value(), max_pool_size=settings.database_max_pool_size),
+        database=database,
         cache=Cache(settings.redis_url.get_secret_value()),
         readings=readings,
         knowledge=load_knowledge(frozenset(BY_NAME)),
         metrics=metrics,
-        authenticate=authenticator(settings),
+        identity=identity,
+        upkeep=Upkeep(identity, database_url),
+        authenticate=identity.authenticate,
     )
 
 
@@ -72,8 +67,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if settings.demo:
-            get_logger("llm_banking.app").warning("the demo principal is on: every request is let in as the demo user")
-        yield
+            get_logger("llm_banking.app").warning("the demo principal is on: who sends no credential is the demo user")
+        async with services.upkeep.running():
+            yield
         await services.cache.close()
         await services.database.close()
 
@@ -90,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
-    rooms = (health, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
+    rooms = (health, auth_users, auth_sessions, api_keys, mfa, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
     for room in rooms:
         app.include_router(room.routes)
     pages.mount_static(app)

@@ -72,21 +72,23 @@ def seed_demo_command() -> None:
     import asyncio
 
     from llm_banking.kit.database import Database
-    from llm_banking.server import required_database_url, seed_demo
+    from llm_banking.server import give_demo_passwords, required_database_url, seed_demo, shown_sign_ins
     from llm_banking.settings import Environment, load_settings
 
     settings = load_settings()
     if settings.environment is Environment.PRODUCTION:
         raise ConfigurationError("Demo customers do not belong in production. Set ENVIRONMENT=development.")
 
-    async def run() -> int:
+    async def run() -> None:
         database = Database(required_database_url(settings), max_pool_size=1)
         try:
-            return await seed_demo(database)
+            typer.echo(f"Demo customers given accounts: {await seed_demo(database)}.")
+            for line in shown_sign_ins(await give_demo_passwords(database, settings)):
+                typer.echo(line)
         finally:
             await database.close()
 
-    typer.echo(f"Demo customers given accounts: {asyncio.run(run())}.")
+    asyncio.run(run())
 
 
 @app.command()

@@ -19,7 +19,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from llm_banking.banking.demo import seed_accounts
-from llm_banking.identity.demo import CUSTOMERS, seed_users
+from llm_banking.identity.demo import CUSTOMERS, DemoSignIn, give_passwords, seed_users
+from llm_banking.identity.hashing import PasswordHasher
+from llm_banking.identity.wiring import build_identity
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis, locked_home
@@ -58,8 +60,8 @@ def serve(options: ServeOptions) -> None:
     previous = signal.signal(signal.SIGTERM, _on_terminate)
     try:
         with locked_home(settings.home), running_services(settings) as ready:
-            asyncio.run(prepare(ready))
-            print(_banner(ready, options), flush=True)  # noqa: T201 - the operator reads this, not a log
+            sign_ins = asyncio.run(prepare(ready))
+            print(_banner(ready, options, sign_ins), flush=True)  # noqa: T201 - the operator reads this, not a log
             _run(ready, options)
     except (_StoppedError, KeyboardInterrupt):
         get_logger("llm_banking.server").info("stopped")
@@ -128,8 +130,12 @@ def required_database_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def prepare(settings: Settings) -> None:
-    """Migrate, check durability, and seed the demo where it is on. Raises ConfigurationError."""
+async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
+    """Migrate, check durability, make the keys, and seed the demo where it is on; the demo passwords given just now.
+
+    Raises ConfigurationError.
+    """
+    build_identity(settings)
     url = required_database_url(settings)
     await asyncio.to_thread(upgrade, url)
     database = Database(url, max_pool_size=1)
@@ -138,6 +144,8 @@ async def prepare(settings: Settings) -> None:
             await _check_durability(database)
         if settings.demo:
             await seed_demo(database)
+            return await give_demo_passwords(database, settings)
+        return ()
     finally:
         await database.close()
 
@@ -161,7 +169,19 @@ async def seed_demo(database: Database) -> int:
         return await seed_accounts(session, [one.user_id for one in CUSTOMERS], yesterday)
 
 
-def _banner(settings: Settings, options: ServeOptions) -> str:
+async def give_demo_passwords(database: Database, settings: Settings) -> tuple[DemoSignIn, ...]:
+    """Give the demo users that have no password one; whoever calls shows them, for they are stored as hashes alone."""
+    hasher = PasswordHasher.of(settings)
+    async with database.transaction() as session:
+        return await give_passwords(session, hasher)
+
+
+def shown_sign_ins(sign_ins: tuple[DemoSignIn, ...]) -> list[str]:
+    """A line for each demo sign-in."""
+    return [f"    {one.name:<22} {one.password}  ({one.account_type})" for one in sign_ins]
+
+
+def _banner(settings: Settings, options: ServeOptions, sign_ins: tuple[DemoSignIn, ...]) -> str:
     lines = [
         "",
         f"  llm-banking answers on  http://{options.host}:{options.port}",
@@ -170,7 +190,11 @@ def _banner(settings: Settings, options: ServeOptions) -> str:
     if settings.demo:
         names = ", ".join(f"{one.customer_number} {one.name}" for one in CUSTOMERS)
         lines.append(f"  demo customers          {names}")
-        lines.append("  sign-in                 none: the demo principal is on, on this machine only")
+        lines.append("  sign-in                 not needed: the demo principal is on, on this machine only")
+        if sign_ins:
+            lines += ["  demo passwords, shown this once (POST /api/auth/login):", *shown_sign_ins(sign_ins)]
+        else:
+            lines.append("  demo passwords          were shown at the first start")
     lines += ["  API documentation       /docs", "  stop                    Ctrl-C", ""]
     return "\n".join(lines)
 

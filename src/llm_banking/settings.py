@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
 
@@ -19,6 +20,28 @@ class Environment(StrEnum):
     TEST = "test"
     STAGING = "staging"
     PRODUCTION = "production"
+
+
+class Profile(StrEnum):
+    """How long a sign-in lasts: as documented for developers, or as short as a bank wants it."""
+
+    DEFAULT = "default"
+    BANK = "bank"
+
+
+ACCESS_TOKEN_LIFETIME_S = {Profile.DEFAULT: 86_400, Profile.BANK: 600}
+SESSION_LIFETIME_S = {Profile.DEFAULT: 30 * 86_400, Profile.BANK: 12 * 3_600}
+PASSWORD_MEMORY_FLOOR_KIB = 19_456
+PASSWORD_PASSES_FLOOR = 2
+"""Argon2id with one lane: the least that OWASP's password storage cheat sheet advises."""
+
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::[1-9][0-9]{0,4})?", re.ASCII)
+
+
+def _comma_separated(value: object) -> object:
+    """`a, b` from the environment as its parts."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -37,6 +60,38 @@ class Settings(BaseSettings):
     prometheus_multiproc_dir: Path | None = None
     max_body_bytes: int = Field(default=65_536, ge=1_024)
     max_json_depth: int = Field(default=32, ge=2, le=100)
+    master_key_file: Path | None = None
+    api_key_max_lifetime_days: int = Field(default=365, ge=1, le=365)
+    api_keys_per_user: int = Field(default=20, ge=1, le=100)
+    webauthn_rp_id: str = Field(default="localhost", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)
+    webauthn_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=("http://localhost:8000",), min_length=1, max_length=10
+    )
+    profile: Profile = Field(default=Profile.DEFAULT, validation_alias="LLM_BANKING_PROFILE")
+    jwt_signing_key_file: Path | None = None
+    jwt_audience: str = Field(default="llm-banking-api", min_length=1, max_length=200)
+    access_token_lifetime_s: int | None = Field(default=None, ge=60, le=86_400)
+    session_lifetime_s: int | None = Field(default=None, ge=600, le=366 * 86_400)
+    refresh_grace_s: int = Field(default=10, ge=0, le=60)
+    password_memory_kib: int = Field(default=PASSWORD_MEMORY_FLOOR_KIB, ge=8, le=1_048_576)
+    password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
+    password_threads: int = Field(default=2, ge=1, le=64)
+    password_queue: int = Field(default=32, ge=0, le=1_000)
+
+    @property
+    def signing_key_file(self) -> Path:
+        """Where the keys that sign access tokens lie."""
+        return self.jwt_signing_key_file or self.home / "keys" / "signing.json"
+
+    @property
+    def access_token_s(self) -> int:
+        """Seconds that an access token is good for."""
+        return self.access_token_lifetime_s or ACCESS_TOKEN_LIFETIME_S[self.profile]
+
+    @property
+    def session_s(self) -> int:
+        """Seconds after a sign-in at which its refresh tokens end, however often they were renewed."""
+        return self.session_lifetime_s or SESSION_LIFETIME_S[self.profile]
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:
@@ -52,6 +107,31 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is not None and not value.get_secret_value().startswith(schemes):
                 raise ValueError(f"{name.upper()} must begin with one of {', '.join(schemes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _passwords_cost_enough(self) -> Self:
+        if self.environment is not Environment.TEST and (
+            self.password_memory_kib < PASSWORD_MEMORY_FLOOR_KIB or self.password_passes < PASSWORD_PASSES_FLOOR
+        ):
+            raise ValueError(
+                f"PASSWORD_MEMORY_KIB below {PASSWORD_MEMORY_FLOOR_KIB} and PASSWORD_PASSES below "
+                f"{PASSWORD_PASSES_FLOOR} are for ENVIRONMENT=test alone"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _passkeys_belong_here(self) -> Self:
+        """A browser uses a passkey on pages of its domain alone, and over HTTPS except on localhost."""
+        for origin in self.webauthn_origins:
+            match = _ORIGIN.fullmatch(origin)
+            scheme, host = (match[1], match[2]) if match else ("", "")
+            ours = host == self.webauthn_rp_id or host.endswith(f".{self.webauthn_rp_id}")
+            if not ours or (scheme == "http" and host != "localhost"):
+                raise ValueError(
+                    "WEBAUTHN_ORIGINS must be https://HOST[:PORT], with hosts that are WEBAUTHN_RP_ID or below it, in "
+                    "lower case and without a final slash (http for localhost alone)"
+                )
         return self
 
 

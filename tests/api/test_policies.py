@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -13,14 +13,13 @@ from starlette.routing import Mount
 
 from llm_banking.api.dependencies import UndeclaredPolicyError, enforce_policy, policy_of, router
 from llm_banking.api.pages import MOUNTS
-from llm_banking.app import authenticator
+from llm_banking.identity.authenticator import Authenticator
 from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.identity.principal import Permission, Principal
-from llm_banking.settings import Settings
 
 
 @contextmanager
-def letting_in(app: FastAPI, authenticate: Callable[[Mapping[str, str]], Principal]) -> Iterator[None]:
+def telling_by(app: FastAPI, authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]]) -> Iterator[None]:
     """The application with another way to tell who is calling."""
     before = app.state.services
     app.state.services = replace(before, authenticate=authenticate)
@@ -28,6 +27,17 @@ def letting_in(app: FastAPI, authenticate: Callable[[Mapping[str, str]], Princip
         yield
     finally:
         app.state.services = before
+
+
+@contextmanager
+def letting_in(app: FastAPI, authenticate: Callable[[Mapping[str, str]], Principal]) -> Iterator[None]:
+    """The application with a caller that a plain function names."""
+
+    async def tell(headers: Mapping[str, str]) -> Principal:
+        return authenticate(headers)
+
+    with telling_by(app, tell):
+        yield
 
 
 def api_routes(app: FastAPI) -> list[APIRoute]:
@@ -103,13 +113,12 @@ async def test_a_route_without_a_policy_lets_nobody_in(app: FastAPI) -> None:
         ("GET", "/health/detailed"),
     ],
 )
-async def test_without_demo_mode_nobody_is_let_in(
-    app: FastAPI, settings: Settings, client: AsyncClient, method: str, path: str
-) -> None:
-    strict = authenticator(settings.model_copy(update={"demo": False}))
+async def test_without_demo_mode_nobody_is_let_in(app: FastAPI, client: AsyncClient, method: str, path: str) -> None:
+    identity = app.state.services.identity
+    strict = Authenticator(identity.tokens, identity.revocations, demo=False)
     with pytest.raises(UnauthenticatedError):
-        strict({})
-    with letting_in(app, strict):
+        await strict({})
+    with telling_by(app, strict):
         response = await client.request(method, path)
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"

@@ -3,9 +3,22 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.identity.demo import CUSTOMERS, DEMO_PRINCIPAL, GUEST_ID, demo_id, owner_of
+from llm_banking.identity.demo import (
+    CUSTOMERS,
+    DEMO_PRINCIPAL,
+    GUEST_ID,
+    STAFF,
+    demo_id,
+    give_passwords,
+    owner_of,
+    seed_users,
+)
 from llm_banking.identity.errors import ForbiddenError
+from llm_banking.identity.hashing import PasswordHasher
+from llm_banking.identity.models import User
+from llm_banking.identity.passwords import check_new_password
 from llm_banking.identity.principal import Permission, Principal
 
 ANA = UUID(int=7)
@@ -54,3 +67,22 @@ def test_the_demo_principal_sees_the_demo_users_and_may_only_chat() -> None:
     assert DEMO_PRINCIPAL.visible_user_ids == {GUEST_ID, *(one.user_id for one in CUSTOMERS)}
     assert DEMO_PRINCIPAL.permissions == {Permission.CHAT_READ, Permission.CHAT_WRITE}
     assert DEMO_PRINCIPAL.is_demo
+
+
+async def test_each_demo_user_is_given_a_password_once_and_it_is_stored_hashed(session: AsyncSession) -> None:
+    hasher = PasswordHasher(memory_kib=64, passes=1, max_running=2, max_waiting=8)
+    await seed_users(session)
+    given = await give_passwords(session, hasher)
+    names = [one.customer_number for one in CUSTOMERS] + [one.email for one in STAFF]
+    assert [one.name for one in given] == names
+    assert [one.account_type for one in given] == ["premium", "user", "user", "admin", "agent", "auditor"]
+    assert len({one.password for one in given}) == len(given)
+    for one in given:
+        user = await session.get_one(User, demo_id(one.name))
+        assert one.password not in repr(one)
+        assert check_new_password(one.password, has_second_factor=False, context=(one.name, user.display_name))
+        assert one.password not in (user.password_hash or "")
+        assert (await hasher.verify(user.password_hash, one.password)).matches
+    assert await give_passwords(session, hasher) == ()
+    guest = await session.get_one(User, GUEST_ID)
+    assert guest.password_hash is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Request
 
 from llm_banking.identity.principal import Policy, Principal
+from llm_banking.identity.wiring import IdentityServices, Upkeep
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
 from llm_banking.kit.errors import LlmBankingError
@@ -39,7 +40,9 @@ class Services:
     readings: ReadingService
     knowledge: Knowledge
     metrics: Metrics
-    authenticate: Callable[[Mapping[str, str]], Principal]
+    identity: IdentityServices
+    upkeep: Upkeep
+    authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]]
 
     @property
     def reader(self) -> Reader:
@@ -89,7 +92,7 @@ async def enforce_policy(request: Request) -> None:
     declared = policy_of(request.scope["route"].endpoint)
     if declared.permission is None:
         return
-    principal = services_of(request).authenticate(request.headers)
+    principal = await services_of(request).authenticate(request.headers)
     principal.check(declared)
     if principal.is_demo:
         get_logger("llm_banking.identity").info("demo principal used", permission=declared.permission.value)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from llm_banking.api.envelope import ErrorBody, ErrorEnvelope, metadata_of
+from llm_banking.identity.errors import TryLaterError, UnauthenticatedError
 from llm_banking.kit.errors import LlmBankingError
 
 STATUS_BY_CODE = {
@@ -19,6 +20,10 @@ STATUS_BY_CODE = {
     "FORBIDDEN": 403,
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
+    "CONFLICT": 409,
+    "LIMIT_EXCEEDED": 409,
+    "STEP_UP_REQUIRED": 403,
+    "RATE_LIMIT_EXCEEDED": 429,
     "PAYLOAD_TOO_LARGE": 413,
     "INTENT_CLASSIFICATION_FAILED": 503,
     "DATABASE_UNAVAILABLE": 503,
@@ -55,6 +60,7 @@ _PROBLEMS = {
     "less_than_equal": "is too large",
     "invisible_text": "needs at least one visible character",
     "control_characters": "holds control characters",
+    "one_sign_in_name": "needs an e-mail or a customer number, and not both",
 }
 """Pydantic's error types in our words: its own messages may quote the input, ours never do."""
 
@@ -101,10 +107,7 @@ def install_error_handlers(app: FastAPI) -> None:
         error = cast("LlmBankingError", error)
         if STATUS_BY_CODE.get(error.code, 500) == 500:
             raise error
-        headers = {"WWW-Authenticate": "Bearer"} if error.code == "UNAUTHENTICATED" else None
-        if STATUS_BY_CODE[error.code] == 503:
-            headers = {"Retry-After": "2"}
-        return error_response(request, error.code, error.message, error.details, headers)
+        return error_response(request, error.code, error.message, error.details, _headers_of(error))
 
     async def on_validation_error(request: Request, error: Exception) -> JSONResponse:
         fields = validation_details(cast("RequestValidationError", error))
@@ -121,6 +124,15 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(LlmBankingError, on_domain_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)
+
+
+def _headers_of(error: LlmBankingError) -> dict[str, str] | None:
+    """What a client is told beside the body: how to sign in, or when to come again."""
+    if isinstance(error, UnauthenticatedError):
+        return {"WWW-Authenticate": error.challenge}
+    if isinstance(error, TryLaterError):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"Retry-After": "2"} if STATUS_BY_CODE[error.code] == 503 else None
 
 
 def internal_error(request: Request) -> JSONResponse:

@@ -14,7 +14,16 @@ class Permission(StrEnum):
 
     CHAT_READ = "chat:read"
     CHAT_WRITE = "chat:write"
+    BANKING_READ = "banking:read"
+    BANKING_WRITE = "banking:write"
+    PROFILE_READ = "profile:read"
+    PROFILE_WRITE = "profile:write"
+    KEYS_MANAGE = "keys:manage"
+    AGENT_HANDLE = "agent:handle"
+    AUDIT_READ = "audit:read"
     ADMIN_READ = "admin:read"
+    ADMIN_WRITE = "admin:write"
+    MFA_MANAGE = "mfa:manage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,9 @@ class Principal:
     """An authenticated caller.
 
     `user_id` owns what the caller writes. `visible_user_ids` are the owners whose rows the caller may see; it
-    scopes every repository query.
+    scopes every repository query. `account_type` is the role. `session_id` is the token family of a person who signed
+    in, `api_key_id` the key of a program; the demo has neither. `authenticated_by` names the methods of that sign-in
+    (RFC 8176).
     """
 
     user_id: UUID
@@ -45,6 +56,10 @@ class Principal:
     permissions: frozenset[Permission]
     visible_user_ids: frozenset[UUID]
     is_demo: bool = False
+    account_type: str | None = None
+    session_id: UUID | None = None
+    api_key_id: UUID | None = None
+    authenticated_by: tuple[str, ...] = ()
 
     def check(self, policy: Policy) -> None:
         """Raise ForbiddenError unless the policy's permission is held."""

@@ -1,0 +1,149 @@
+"""What the routes of identity take and give."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from llm_banking.api.envelope import Model
+from llm_banking.api.text import CustomerRef, ShortText
+from llm_banking.identity.models import User
+from llm_banking.identity.refresh import IssuedTokens
+from llm_banking.identity.roles import permissions_of
+from llm_banking.identity.sign_in import SignInName
+
+MAX_PASSWORD_CHARACTERS = 1_024
+"""As sent. What counts is the length after normalisation, which the password rules bound."""
+
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=254,
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]{2,63}$",
+    ),
+    AfterValidator(str.lower),
+]
+"""An address in ASCII, kept in lower case; other scripts in a domain come in their xn-- form. Look-alikes cannot differ
+from one another in letters that nobody can tell apart."""
+Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
+Device = Annotated[ShortText | None, Field(max_length=100)]
+RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+
+
+class RegisterRequest(Model):
+    """A new customer."""
+
+    email: Email
+    password: Password
+    display_name: ShortText
+
+
+class Accepted(Model):
+    """The same for every e-mail, whether it was known or not."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class LoginRequest(Model):
+    """An e-mail or a customer number, and the password. `device` is what the client calls itself."""
+
+    email: Email | None = None
+    customer_number: CustomerRef | None = None
+    password: Password
+    device: Device = None
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if (self.email is None) == (self.customer_number is None):
+            raise PydanticCustomError("one_sign_in_name", "needs an e-mail or a customer number, and not both")
+        return self
+
+    def name(self) -> SignInName:
+        """The sign-in name."""
+        return SignInName(email=self.email, customer_number=self.customer_number)
+
+
+class RefreshRequest(Model):
+    """A refresh token, and the device name of the sign-in."""
+
+    refresh_token: RefreshTokenText
+    device: Device = None
+
+
+class PasswordRequest(Model):
+    """A change of password."""
+
+    old_password: Password
+    new_password: Password
+
+
+class UserBody(Model):
+    """A person, as that person sees it."""
+
+    id: UUID
+    email: str | None
+    customer_number: str | None
+    display_name: str
+    account_type: str
+    permissions: list[str]
+
+
+class AccessBody(Model):
+    """An access token (RFC 6750). `expires_in` is seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type's name (RFC 6750), not a secret
+    expires_in: int
+
+
+class TokensBody(AccessBody):
+    """An access token and the refresh token that follows it."""
+
+    refresh_token: str
+
+
+class SignedInBody(TokensBody):
+    """Both tokens, and whose they are."""
+
+    user: UserBody
+
+
+class SignedOut(Model):
+    """The session has ended."""
+
+    signed_out: Literal[True] = True
+
+
+def user_body(user: User) -> UserBody:
+    """A person's row as that person may see it."""
+    return UserBody(
+        id=user.id,
+        email=user.email,
+        customer_number=user.customer_number,
+        display_name=user.display_name,
+        account_type=user.account_type,
+        permissions=sorted(permissions_of(user.account_type)),
+    )
+
+
+def tokens_body(tokens: IssuedTokens) -> TokensBody:
+    """Issued tokens as a body."""
+    return TokensBody(
+        access_token=tokens.access_token,
+        expires_in=tokens.access_expires_in_s,
+        refresh_token=tokens.refresh_token,
+    )
+
+
+def place_of(request: Request) -> str:
+    """Where a request comes from, for counting failures: the address, or the network of one IPv6 customer (/64)."""
+    host = request.client.host if request.client else ""
+    if ":" not in host:
+        return host
+    return str(ip_network(f"{host.partition('%')[0]}/64", strict=False))

@@ -1,0 +1,68 @@
+"""Registration, the caller's own account, and its password."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from llm_banking.api.auth.bodies import (
+    Accepted,
+    AccessBody,
+    PasswordRequest,
+    RegisterRequest,
+    UserBody,
+    place_of,
+    user_body,
+)
+from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
+from llm_banking.api.envelope import Envelope, metadata_of
+from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.kit.logs import get_logger
+
+routes = router("/api/auth", "auth")
+
+
+@routes.post("/register", status_code=202)
+@policy(PUBLIC)
+async def register(request: Request, body: RegisterRequest, services: ServicesDep) -> Envelope[Accepted]:
+    """Register a customer; sign in afterwards.
+
+    An e-mail that is taken gives the same answer after the same work, so that nobody can ask this route who is a
+    customer. That is why it is 202 and opens no session: either would tell.
+    """
+    accounts = services.identity.accounts
+    registration = await accounts.prepare_registration(
+        email=body.email, display_name=body.display_name, password=body.password.get_secret_value()
+    )
+    async with services.database.transaction() as session:
+        added = await accounts.register(session, registration)
+    get_logger("llm_banking.identity").info("registration", added=added)
+    return Envelope(data=Accepted(), metadata=metadata_of(request))
+
+
+@routes.get("/me")
+@policy(requires(Permission.PROFILE_READ))
+async def me(request: Request, response: Response, caller: CallerDep, services: ServicesDep) -> Envelope[UserBody]:
+    """Who the caller is, and what the role may do."""
+    response.headers["Cache-Control"] = "no-store"
+    async with services.database.transaction() as session:
+        user = await services.identity.accounts.user(session, caller)
+    return Envelope(data=user_body(user), metadata=metadata_of(request))
+
+
+@routes.post("/password")
+@policy(requires(Permission.PROFILE_WRITE))
+async def change_password(
+    request: Request, response: Response, body: PasswordRequest, caller: CallerDep, services: ServicesDep
+) -> Envelope[AccessBody]:
+    """Change the password. All other sessions end, and every access token; this session is given a new one."""
+    accounts = services.identity.accounts
+    async with services.database.transaction() as session:
+        account = await accounts.begin_password_change(session, caller, place=place_of(request))
+    change = await accounts.prepare_password_change(
+        account, old=body.old_password.get_secret_value(), new=body.new_password.get_secret_value()
+    )
+    async with services.database.transaction() as session:
+        token = await accounts.change_password(session, change)
+    response.headers["Cache-Control"] = "no-store"
+    data = AccessBody(access_token=token, expires_in=services.identity.tokens.lifetime_s)
+    return Envelope(data=data, metadata=metadata_of(request))

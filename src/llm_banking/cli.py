@@ -145,11 +145,15 @@ def evidence(
 @app.command()
 def openapi(out: Path) -> None:
     """Write the API's schema, from which the web client is generated."""
+    import tempfile
+
     from llm_banking.app import create_app
     from llm_banking.settings import Settings
 
-    settings = Settings.model_validate({"database_url": "postgresql://none", "redis_url": "redis://none"})
-    out.write_text(json.dumps(create_app(settings).openapi(), indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as home:  # the keys that a first start makes are of no use here
+        urls = {"database_url": "postgresql://none", "redis_url": "redis://none"}
+        settings = Settings.model_validate({**urls, "LLM_BANKING_HOME": home})
+        out.write_text(json.dumps(create_app(settings).openapi(), indent=1) + "\n", encoding="utf-8")
 
 
 @nlu_app.command("labels")

@@ -96,26 +96,40 @@ def _unit(text: str) -> str:
 
 def _little_is_own(text: str, known: frozenset[str]) -> bool:
     """`known` words are the owner's: a phrase of them alone is never a phrase of one's own."""
-    words = common_words() | known
-    plain = text.translate(_PLAIN)
+    steps = _cut(text, common_words() | known)
     own: set[str] = set()
     parts: set[str] = set()
-    longest = max(map(len, words))
     at = 0
     while at < len(text):
-        word = max((_word_at(form, at, words, longest) for form in (text, plain)), key=len)
-        run = _run_at(text, at)
-        if word and len(word) >= run:
+        size, word = steps[at]
+        if word:
             parts |= {word} - known
-        elif not run:
+        elif not size:
             own |= {text[at]} - _SEPARATORS
-        at += max(len(word), run, 1)
+        at += max(size, 1)
     return len(own) < _OWN_CHARACTERS and len(parts) <= _MAX_PARTS
 
 
-def _word_at(text: str, at: int, words: frozenset[str], longest: int) -> str:
-    sizes = range(min(longest, len(text) - at), _MIN_RUN - 1, -1)
-    return next((text[at : at + size] for size in sizes if text[at : at + size] in words), "")
+def _cut(text: str, words: frozenset[str]) -> list[tuple[int, str]]:
+    """How to go on from each place so that the fewest characters are left over, then by the fewest parts.
+
+    A step is (characters, word): a word, a run without a word, or 0 characters where the place's own is left over.
+    """
+    plain = text.translate(_PLAIN)
+    longest = max(map(len, words))
+    costs: list[tuple[int, int]] = [(0, 0)] * (len(text) + 1)
+    steps: list[tuple[int, str]] = [(0, "")] * len(text)
+    for at in range(len(text) - 1, -1, -1):
+        left_over, parts = costs[at + 1]
+        best = ((left_over + (text[at] not in _SEPARATORS), parts), (0, ""))
+        run = _run_at(text, at)
+        ways = [(costs[at + run], (run, ""))] if run else []
+        for size in range(_MIN_RUN, min(longest, len(text) - at) + 1):
+            for form in {text[at : at + size], plain[at : at + size]} & words:
+                after = costs[at + size]
+                ways.append(((after[0], after[1] + 1), (size, form)))
+        costs[at], steps[at] = min([best, *ways])
+    return steps
 
 
 def _run_at(text: str, at: int) -> int:

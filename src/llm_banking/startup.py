@@ -105,7 +105,7 @@ def _check_key_file(path: Path) -> None:
         key = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"The key file {path} cannot be read: {error.strerror}.") from error
-    if len(key.strip()) < MIN_KEY_BYTES or len(set(key)) < MIN_DISTINCT:
+    if len(key) < MIN_KEY_BYTES or len(set(key)) < MIN_DISTINCT:
         raise ConfigurationError(f"The key file {path} holds no key: too short, or the same again and again.")
 
 

@@ -254,12 +254,8 @@ async def test_nothing_can_be_written_for_or_given_to_another_user(two_with_all_
     two, column = two_with_all_grants, owner_column(table)
     await two.see_as(two.ours)
     mine, theirs = (person.rows()[table][column] for person in (two.ours, two.theirs))
-    given = await refusal(
-        two.connection,
-        f"UPDATE {table} SET {column} = :theirs WHERE {column} = :mine",
-        mine=mine,
-        theirs=theirs,  # noqa: S608 - our tables
-    )
+    give = f"UPDATE {table} SET {column} = :theirs WHERE {column} = :mine"  # noqa: S608 - our tables
+    given = await refusal(two.connection, give, mine=mine, theirs=theirs)
     assert "row-level security policy" in given
     with pytest.raises(DBAPIError, match="row-level security policy"):
         async with two.connection.begin_nested():

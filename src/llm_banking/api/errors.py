@@ -70,7 +70,7 @@ def error_response(
 ) -> JSONResponse:
     """An error in the envelope; in the legacy shape below /api/v1/."""
     status = STATUS_BY_CODE[code]
-    if request.url.path.startswith("/api/v1/"):
+    if request.scope["path"].startswith("/api/v1/"):
         body: dict[str, Any] = {
             "status": "error",
             "error_code": code,

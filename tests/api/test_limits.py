@@ -87,7 +87,7 @@ def test_a_head_passes_exactly_up_to_its_limits(headers: list[tuple[bytes, bytes
     async def send(_: object) -> None: ...
 
     state = {"request_id": "1", "version": "1"}
-    scope = {"type": "http", "method": "GET", "path": "/", "server": ("test", 80), "state": state}
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "server": ("test", 80), "state": state}
     scope |= {"raw_path": path, "query_string": query, "headers": headers}
     with pytest.raises(StopIteration):  # it waits for nothing, so it needs no loop
         HeadGuard(inner, max_header_bytes=300, max_headers=10)(scope, send, send).send(None)  # type: ignore[arg-type]

@@ -237,6 +237,7 @@ def test_a_database_that_cannot_be_used_at_start_is_named(home: Path, port: int,
     nobody = refused(home, port, DATABASE_URL="postgresql://user:hunter2@127.0.0.1:1/bank")
     assert "DATABASE_URL cannot be used" in nobody
     assert "hunter2" not in nobody
+    assert "is a superuser" in refused(home, port, DATABASE_URL=service_urls.database_owner)
     absent = refused(home, port, DATABASE_URL=service_urls.database.replace("/llm_banking?", "/absent?"))
     assert 'database "absent" does not exist' in absent
 

@@ -13,9 +13,22 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from llm_banking.kit.database import Database, Scope, async_url
+from llm_banking.kit.embedded import APPLICATION_ROLE
+from llm_banking.kit.errors import ConfigurationError
 from llm_banking.migrations import alembic_config, downgrade, upgrade
 from llm_banking.server import seed_demo
 from tests.conftest import ServiceUrls
+
+
+@pytest.fixture
+async def plain_owner(service_urls: ServiceUrls) -> AsyncIterator[str]:
+    """A role that may log in and nothing else, to own a database."""
+    admin = create_async_engine(async_url(service_urls.database_owner), isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.execute(text("CREATE ROLE migrated_owner LOGIN"))
+        yield "migrated_owner"
+        await connection.execute(text("DROP ROLE migrated_owner"))
+    await admin.dispose()
 
 
 @pytest.fixture
@@ -58,3 +71,41 @@ async def test_the_migrated_schema_is_the_codes(own_database: str) -> None:
 async def test_two_processes_that_migrate_at_once_take_turns(own_database: str) -> None:
     await asyncio.gather(*(asyncio.to_thread(upgrade, own_database) for _ in range(1)))
     await asyncio.to_thread(upgrade, own_database)
+
+
+async def as_administrator(url: str, *statements: str) -> None:
+    engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
+
+
+async def test_an_owner_who_may_nothing_else_migrates_and_is_bound_by_the_policies_too(
+    plain_owner: str, own_database: str
+) -> None:
+    await as_administrator(own_database, "CREATE EXTENSION vector", f"ALTER DATABASE migrated OWNER TO {plain_owner}")
+    url = make_url(own_database).set(username=plain_owner).render_as_string(hide_password=False)
+    await asyncio.to_thread(upgrade, url)
+    database = Database(url, max_pool_size=1)
+    assert await seed_demo(database) == 3
+    people = text("SELECT count(*) FROM users")
+    async with database.transaction(visible_to=[]) as session:
+        assert await session.scalar(people) == 0
+    async with database.transaction(scope=Scope.SYSTEM) as session:
+        assert await session.scalar(people) == 4
+    await database.close()
+
+
+async def test_where_the_applications_role_is_missing_and_may_not_be_made_the_remedy_is_named(
+    plain_owner: str, own_database: str
+) -> None:
+    await as_administrator(own_database, "CREATE EXTENSION vector", f"ALTER DATABASE migrated OWNER TO {plain_owner}")
+    url = make_url(own_database).set(username=plain_owner).render_as_string(hide_password=False)
+    await as_administrator(own_database, f"ALTER ROLE {APPLICATION_ROLE} RENAME TO set_aside")
+    try:
+        with pytest.raises(ConfigurationError, match=f"runs: CREATE ROLE {APPLICATION_ROLE} NOLOGIN"):
+            await asyncio.to_thread(upgrade, url)
+    finally:
+        await as_administrator(own_database, f"ALTER ROLE set_aside RENAME TO {APPLICATION_ROLE}")
+    await asyncio.to_thread(upgrade, url)

@@ -55,11 +55,15 @@ def check_secrets(settings: Settings) -> None:
     """Refuse secrets that are placeholders or short, and key files that others may read.
 
     Secrets in settings are judged outside development and test; key files everywhere. What is judged follows from the
-    settings themselves: every secret one, the password in every secret URL, every path named `..._key_file`, and the
-    files in the home's folder of keys. Raises ConfigurationError, which names the setting or file, never its content.
+    settings themselves: every secret one, the password in every secret URL, every path named `..._key_file`. Of the
+    files in the home's folder of keys, which the server makes itself, only who may use them is judged. Raises
+    ConfigurationError, which names the setting or file and never its content.
     """
-    for path in _key_files(settings):
+    for path in _named_key_files(settings):
         _check_key_file(path)
+    folder = settings.home / KEYS_FOLDER
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        _check_private(path)
     if settings.environment in (Environment.DEVELOPMENT, Environment.TEST):
         return
     for name, secret in _secrets(settings):
@@ -86,21 +90,22 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         yield name.upper(), secret
 
 
-def _key_files(settings: Settings) -> Iterator[Path]:
+def _named_key_files(settings: Settings) -> Iterator[Path]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if name.endswith("_key_file") and isinstance(value, Path):
             yield value
-    folder = settings.home / KEYS_FOLDER
-    if folder.is_dir():
-        yield from (path for path in sorted(folder.iterdir()) if path.is_file())
+
+
+def _check_private(path: Path) -> None:
+    if path.is_file() and path.stat().st_mode & 0o077:
+        raise ConfigurationError(f"The key file {path} can be used by others than its owner. Run: chmod 600 {path}")
 
 
 def _check_key_file(path: Path) -> None:
     if not path.is_file():
         raise ConfigurationError(f"The key file {path} is not there, or is no file. Put the key there.")
-    if path.stat().st_mode & 0o077:
-        raise ConfigurationError(f"The key file {path} can be used by others than its owner. Run: chmod 600 {path}")
+    _check_private(path)
     try:
         key = path.read_bytes()
     except OSError as error:

@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from hypothesis import given
+from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
 from llm_banking.app import create_app
@@ -133,6 +134,7 @@ ORIGIN = st.builds(
 )
 
 
+@property_settings(deadline=None)
 @given(ORIGIN, st.text(alphabet="/?#@* \\%\t\"'<>A", min_size=1, max_size=3), st.integers(0, 60))
 def test_an_origin_with_anything_else_in_it_is_none(origin: str, foreign: str, place: int) -> None:
     assert Settings.model_validate({"cors_origins": origin}).cors_origins == (origin,)

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from hypothesis import given
+from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,7 +26,7 @@ from llm_banking.settings import Settings
 @pytest.fixture
 async def impatient(app: FastAPI, settings: Settings) -> AsyncIterator[AsyncClient]:
     """A client of an application that waits a moment for a body."""
-    hurried = create_app(settings.model_copy(update={"body_timeout_s": 0.05}))
+    hurried = create_app(settings.model_copy(update={"body_timeout_s": 0.2}))
     hurried.state.services = app.state.services
     async with AsyncClient(transport=ASGITransport(hurried), base_url="http://test") as client:
         yield client
@@ -73,6 +74,7 @@ async def test_a_head_that_is_too_large_is_an_error_in_the_envelope(client: Asyn
     assert (await client.get("/api/v2/intents", headers={"X-Padding": "a" * 1_000})).status_code == 200
 
 
+@property_settings(deadline=None)
 @given(
     st.lists(st.tuples(st.binary(max_size=40), st.binary(max_size=40)), max_size=14),
     st.binary(max_size=60),
@@ -107,10 +109,12 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def serving(protocol: type[asyncio.Protocol]) -> AsyncIterator[int]:
+async def serving(protocol: type[asyncio.Protocol], seen: list[uvicorn.Server] | None = None) -> AsyncIterator[int]:
     """A server on a port of its own."""
     config = uvicorn.Config(echo, port=0, http=protocol, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
+    if seen is not None:
+        seen.append(server)
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
         await asyncio.sleep(0.01)
@@ -179,12 +183,20 @@ async def test_a_head_that_does_not_arrive_is_given_up(monkeypatch: pytest.Monke
         assert await talk(port, *parts) == b""
 
 
-async def test_the_clock_of_a_head_stops_when_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.05)
-    async with serving(BoundedHttpProtocol) as port:
+async def test_the_clock_of_a_head_stops_when_it_is_whole() -> None:
+    seen: list[uvicorn.Server] = []
+    async with serving(BoundedHttpProtocol, seen) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        connections = seen[0].server_state.connections
+        while not connections:  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.01)
+        (protocol,) = connections
+        assert isinstance(protocol, BoundedHttpProtocol)
+        assert protocol._head_deadline is not None
         writer.write(POST + b"Content-Length: 2\r\n" + LAST)
-        await asyncio.sleep(0.2)
+        while protocol.cycle is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert protocol._head_deadline is None
         writer.write(b"ab")
         assert b"HTTP/1.1 200" in await asyncio.wait_for(reader.read(), 10)
         writer.close()

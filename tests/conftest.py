@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.app import create_app
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope, limit_sight
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis
 from llm_banking.knowledge.service import Knowledge, load_knowledge
 from llm_banking.migrations import upgrade
@@ -45,9 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class ServiceUrls:
-    """Where the test session's own services answer."""
+    """Where the test session's own services answer: the database as the application, and as who owns its tables."""
 
     database: str
+    database_owner: str
     redis: str
 
 
@@ -56,9 +57,9 @@ def service_urls() -> Iterator[ServiceUrls]:
     """An embedded PostgreSQL and Redis for the whole session, in a short path that a Unix socket can have."""
     home = Path(tempfile.mkdtemp(prefix="llmb-"))
     try:
-        with embedded_postgres(home) as database, embedded_redis(home) as redis:
-            upgrade(database)
-            yield ServiceUrls(database, redis)
+        with embedded_postgres(home) as postgres, embedded_redis(home) as redis:
+            upgrade(postgres.owner)
+            yield ServiceUrls(postgres.application, postgres.owner, redis)
     finally:
         shutil.rmtree(home)
 
@@ -103,9 +104,10 @@ async def database(service_urls: ServiceUrls) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def session(database: Database) -> AsyncIterator[AsyncSession]:
-    """A transaction that is rolled back when the test ends."""
+    """A transaction in every scope, rolled back when the test ends: no policy is in the way of a test's own rows."""
     async with database.engine.connect() as connection:
         outer = await connection.begin()
+        await limit_sight(connection, scopes=tuple(Scope))
         async with AsyncSession(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as found:
             yield found
         await outer.rollback()

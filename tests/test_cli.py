@@ -84,6 +84,7 @@ def test_the_schema_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_migrate_and_seed_can_be_repeated(service_urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", service_urls.database)
+    monkeypatch.setenv("DATABASE_OWNER_URL", service_urls.database_owner)
     monkeypatch.setenv("ENVIRONMENT", "development")
     assert "up to date" in run("migrate")
     run("seed-demo")
@@ -104,7 +105,7 @@ def test_each_misuse_is_one_line_that_names_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("DATABASE_URL", "REDIS_URL", "ENVIRONMENT"):
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LLM_BANKING_DATA_DIR", str(tmp_path / "nowhere"))
     for arguments, says in (
@@ -114,7 +115,7 @@ def test_each_misuse_is_one_line_that_names_the_remedy(
         (("nlu", "predict", "nowhere.jsonl", "out.jsonl"), "Name a JSONL file"),
         (("nlu", "evaluate", "nowhere.csv"), "Name a CSV or JSONL file"),
         (("nlu", "evaluate", "nowhere.csv", "--restrict", "clinc"), "--restrict takes banking77"),
-        (("migrate",), "DATABASE_URL is needed"),
+        (("migrate",), "DATABASE_OWNER_URL is needed"),
         (("seed-demo",), "ENVIRONMENT=development"),
         (("serve", "--demo"), "LLM_BANKING_DEMO"),
         (("evidence", "--results", "nowhere"), "make bench"),

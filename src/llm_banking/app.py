@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
 from llm_banking.api.auth import api_keys, mfa
@@ -15,7 +16,8 @@ from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
 from llm_banking.api.envelope import ErrorEnvelope, product_version
 from llm_banking.api.errors import install_error_handlers
-from llm_banking.api.middleware import BodyGuard, RequestContext
+from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
+from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
 from llm_banking.api.v2 import chat as v2_chat
@@ -29,7 +31,12 @@ from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.service import ReadingService
 from llm_banking.nlu.taxonomy import BY_NAME
-from llm_banking.settings import Settings, load_settings
+from llm_banking.settings import Environment, Settings, load_settings
+
+CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID")
+CORS_RESPONSE_HEADERS = ("Deprecation", "Link", "Retry-After", "X-Request-ID")
+CORS_PREFLIGHT_KEPT_S = 600
 
 
 def build_services(settings: Settings) -> Services:
@@ -91,9 +98,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(room.routes)
     pages.mount_static(app)
     install_error_handlers(app)
-    app.add_middleware(BodyGuard, max_body_bytes=settings.max_body_bytes, max_json_depth=settings.max_json_depth)
-    app.add_middleware(RequestContext, metrics=services.metrics, version=product_version())
+    _add_middleware(app, settings, services.metrics)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """The innermost first. Only an origin that the operator named may call from another site's page."""
+    app.add_middleware(
+        BodyGuard,
+        max_body_bytes=settings.max_body_bytes,
+        max_json_depth=settings.max_json_depth,
+        body_timeout_s=settings.body_timeout_s,
+    )
+    app.add_middleware(HeadGuard, max_header_bytes=settings.max_header_bytes, max_headers=settings.max_headers)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_credentials=True,
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_REQUEST_HEADERS,
+            expose_headers=CORS_RESPONSE_HEADERS,
+            max_age=CORS_PREFLIGHT_KEPT_S,
+        )
+    app.add_middleware(RequestContext, metrics=metrics, version=product_version())
+    app.add_middleware(SecurityHeaders, tls=settings.environment is not Environment.DEVELOPMENT)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -57,12 +57,12 @@ def serve(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database at DATABASE_URL up to date; harmless when it is."""
+    """Bring the database at DATABASE_OWNER_URL up to date; harmless when it is."""
     from llm_banking.migrations import upgrade
-    from llm_banking.server import required_database_url
+    from llm_banking.server import required_owner_url
     from llm_banking.settings import load_settings
 
-    upgrade(required_database_url(load_settings()))
+    upgrade(required_owner_url(load_settings()))
     typer.echo("The database is up to date.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import ipaddress
 import os
 import shutil
@@ -16,28 +17,25 @@ from types import FrameType
 
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from llm_banking.banking.demo import seed_accounts
 from llm_banking.identity.demo import CUSTOMERS, DemoSignIn, give_passwords, seed_users
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.wiring import build_identity
 from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis, locked_home
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import get_logger
 from llm_banking.migrations import upgrade
 from llm_banking.settings import Environment, Settings, load_settings
+from llm_banking.startup import check_database, check_secrets
 
 GRACEFUL_SHUTDOWN_S = 5
 KEEP_ALIVE_S = 30
 BACKLOG = 2048
-_DURABLE = {
-    "fsync": {"on"},
-    "full_page_writes": {"on"},
-    "synchronous_commit": {"on", "remote_write", "remote_apply", "local"},
-}
+_HTTP_PROTOCOL = "llm_banking.api.http_protocol:BoundedHttpProtocol"
+_OWNER_URL = "DATABASE_OWNER_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,12 @@ def _on_terminate(_number: int, _frame: FrameType | None) -> None:
 
 def _check(settings: Settings, options: ServeOptions) -> None:
     """Refuse what must not be started, before anything is started."""
+    check_secrets(settings)
+    if settings.database_owner_url is not None and settings.database_url is None:
+        raise ConfigurationError(
+            "DATABASE_OWNER_URL is set and DATABASE_URL is not. Set both for a server of yours, neither for the "
+            "embedded one; the owner's URL alone is enough for `llm-banking migrate`."
+        )
     if settings.environment is Environment.DEVELOPMENT and not _is_loopback(options.host):
         raise ConfigurationError(
             f"ENVIRONMENT=development serves on loopback only, not on {options.host}. "
@@ -101,17 +105,19 @@ def _is_loopback(host: str) -> bool:
 @contextmanager
 def running_services(settings: Settings) -> Iterator[Settings]:
     """Settings whose database and cache URLs are set, to embedded services where the operator named none."""
-    with _postgres_url(settings) as database_url, _redis_url(settings) as redis_url:
-        yield settings.model_copy(update={"database_url": SecretStr(database_url), "redis_url": SecretStr(redis_url)})
+    with _postgres(settings) as on_postgres, _redis_url(settings) as redis_url:
+        yield on_postgres.model_copy(update={"redis_url": SecretStr(redis_url)})
 
 
 @contextmanager
-def _postgres_url(settings: Settings) -> Iterator[str]:
+def _postgres(settings: Settings) -> Iterator[Settings]:
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield settings
         return
-    with embedded_postgres(settings.home) as url:
-        yield url
+    with embedded_postgres(settings.home) as urls:
+        yield settings.model_copy(
+            update={"database_url": SecretStr(urls.application), "database_owner_url": SecretStr(urls.owner)}
+        )
 
 
 @contextmanager
@@ -130,18 +136,27 @@ def required_database_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
-    """Migrate, check durability, make the keys, and seed the demo where it is on; the demo passwords given just now.
+def required_owner_url(settings: Settings) -> str:
+    """The URL of the role that owns the tables. Raises ConfigurationError where none is set."""
+    if settings.database_owner_url is None:
+        raise ConfigurationError(
+            f"{_OWNER_URL} is needed here: the database as the role that owns the tables, or is to own them. "
+            "`llm-banking serve` brings its own where DATABASE_URL is not set."
+        )
+    return settings.database_owner_url.get_secret_value()
 
-    Raises ConfigurationError.
+
+async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
+    """Migrate where the owner's URL is known, check the database, make the keys, and seed the demo where it is on.
+
+    Returns the demo passwords given just now. Raises ConfigurationError.
     """
     build_identity(settings)
-    url = required_database_url(settings)
-    await asyncio.to_thread(upgrade, url)
-    database = Database(url, max_pool_size=1)
+    if settings.database_owner_url is not None:
+        await asyncio.to_thread(upgrade, settings.database_owner_url.get_secret_value())
+    database = Database(required_database_url(settings), max_pool_size=1)
     try:
-        if settings.environment is not Environment.DEVELOPMENT:
-            await _check_durability(database)
+        await check_database(database, durable=settings.environment is not Environment.DEVELOPMENT)
         if settings.demo:
             await seed_demo(database)
             return await give_demo_passwords(database, settings)
@@ -150,21 +165,10 @@ async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
         await database.close()
 
 
-async def _check_durability(database: Database) -> None:
-    async with database.transaction() as session:
-        for name, safe in _DURABLE.items():
-            value = await session.scalar(text(f"SHOW {name}"))
-            if value not in safe:
-                raise ConfigurationError(
-                    f"The database runs with {name} = {value}, which can lose committed transactions. "
-                    f"Set it to {min(safe, key=len)}, or set ENVIRONMENT=development."
-                )
-
-
 async def seed_demo(database: Database) -> int:
     """Write the demo customers and accounts that are missing; returns how many customers were given accounts."""
     yesterday = (utc_now() - timedelta(days=1)).date()
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         await seed_users(session)
         return await seed_accounts(session, [one.user_id for one in CUSTOMERS], yesterday)
 
@@ -172,7 +176,7 @@ async def seed_demo(database: Database) -> int:
 async def give_demo_passwords(database: Database, settings: Settings) -> tuple[DemoSignIn, ...]:
     """Give the demo users that have no password one; whoever calls shows them, for they are stored as hashes alone."""
     hasher = PasswordHasher.of(settings)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         return await give_passwords(session, hasher)
 
 
@@ -201,9 +205,12 @@ def _banner(settings: Settings, options: ServeOptions, sign_ins: tuple[DemoSignI
 
 def _run(settings: Settings, options: ServeOptions) -> None:
     os.environ.update(child_environment(settings, options.workers))
+    os.environ.pop(_OWNER_URL, None)  # whoever serves customers has no use for it
     uvicorn.run(
         "llm_banking.app:create_app",
         factory=True,
+        http=_HTTP_PROTOCOL if importlib.util.find_spec("httptools") else "h11",
+        h11_max_incomplete_event_size=settings.max_header_bytes,
         host=options.host,
         port=options.port,
         workers=options.workers,

@@ -7,10 +7,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
+
+MAX_CORS_ORIGINS = 50
+_ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?", re.ASCII)
+"""An origin as browsers write it (RFC 6454, section 6.2): lower case, no path, no wildcard, no `null`."""
+_DEFAULT_PORTS = {("http", "80"), ("https", "443")}
 
 
 class Environment(StrEnum):
@@ -36,12 +41,9 @@ PASSWORD_PASSES_FLOOR = 2
 """Argon2id with one lane: the least that OWASP's password storage cheat sheet advises."""
 
 
-_ORIGIN = re.compile(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::[1-9][0-9]{0,4})?", re.ASCII)
-
-
 def _comma_separated(value: object) -> object:
     """`a, b` from the environment as its parts."""
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path(".data"), validation_alias="LLM_BANKING_HOME")
     data_dir: Path = Field(default=Path("data"), validation_alias="LLM_BANKING_DATA_DIR")
     database_url: SecretStr | None = None
+    database_owner_url: SecretStr | None = None
     database_max_pool_size: int = Field(default=10, ge=1, le=200)
     redis_url: SecretStr | None = None
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
@@ -78,6 +81,13 @@ class Settings(BaseSettings):
     password_threads: int = Field(default=2, ge=1, le=64)
     password_queue: int = Field(default=32, ge=0, le=1_000)
 
+    max_header_bytes: int = Field(default=16_384, ge=1_024, le=65_536)
+    max_headers: int = Field(default=100, ge=10, le=1_000)
+    body_timeout_s: float = Field(default=10, gt=0, le=300)
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=(), max_length=MAX_CORS_ORIGINS
+    )
+
     @property
     def signing_key_file(self) -> Path:
         """Where the keys that sign access tokens lie."""
@@ -93,6 +103,28 @@ class Settings(BaseSettings):
         """Seconds after a sign-in at which its refresh tokens end, however often they were renewed."""
         return self.session_lifetime_s or SESSION_LIFETIME_S[self.profile]
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, origin in enumerate(value, start=1):
+            if "*" in origin:
+                raise ValueError("a wildcard would let every site act for a signed-in customer. Name each origin")
+            found = _ORIGIN.fullmatch(origin)
+            if found is None or (found[1], found[3]) in _DEFAULT_PORTS or int(found[3] or 0) > 65_535:
+                raise ValueError(
+                    f"origin number {number} is none. Write scheme://host or scheme://host:port in lower case, without "
+                    "a path, a slash at the end or the scheme's own port, and commas between origins"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _origins_are_safe(self) -> Self:
+        if self.environment in (Environment.STAGING, Environment.PRODUCTION):
+            for number, origin in enumerate(self.cors_origins, start=1):
+                if origin.startswith("http://"):
+                    raise ValueError(f"CORS_ORIGINS: origin number {number} is not encrypted. Use https")
+        return self
+
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:
         if self.demo and self.environment not in (Environment.DEVELOPMENT, Environment.TEST):
@@ -102,6 +134,7 @@ class Settings(BaseSettings):
             )
         for name, schemes in (
             ("database_url", ("postgresql://", "postgres://", "postgresql+asyncpg://")),
+            ("database_owner_url", ("postgresql://", "postgres://", "postgresql+asyncpg://")),
             ("redis_url", ("redis://", "rediss://", "unix://")),
         ):
             value = getattr(self, name)

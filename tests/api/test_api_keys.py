@@ -15,7 +15,7 @@ from llm_banking.identity.errors import InvalidCredentialError
 from llm_banking.identity.principal import Permission, Principal
 from llm_banking.identity.roles import permissions_of
 from llm_banking.identity.wiring import api_key_verifier
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.api.test_policies import letting_in, telling_by
 from tests.identity.people import committed_user
 
@@ -37,7 +37,7 @@ async def owner(app: FastAPI, database: Database) -> AsyncIterator[UUID]:
 
 
 async def verify(app: FastAPI, database: Database, key: str) -> VerifiedKey:
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         return await app.state.services.identity.api_keys.verify(session, key)
 
 

@@ -23,7 +23,7 @@ from llm_banking.identity.principal import Principal
 from llm_banking.identity.roles import PERMISSIONS, Role
 from llm_banking.identity.wiring import IdentityServices, Upkeep, build_identity
 from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.logs import configure_logging
 from llm_banking.settings import Settings
 from tests.api.test_policies import telling_by
@@ -81,14 +81,14 @@ async def refresh(client: AsyncClient, token: str, **more: str) -> Response:
 
 
 async def row_of(database: Database, email: str) -> User:
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         return (await session.scalars(select(User).where(User.email == email))).one()
 
 
 async def live_tokens(database: Database, email: str) -> int:
     """Refresh tokens of a person that could still be used."""
     user = await row_of(database, email)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         statement = (
             select(func.count())
             .select_from(RefreshToken)
@@ -159,7 +159,7 @@ async def test_a_weak_password_is_refused_and_not_repeated(client: AsyncClient, 
 
 async def test_a_customer_signs_in_by_number(client: AsyncClient, database: Database, email: str) -> None:
     number = f"N{uuid4().hex[:12]}"
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await session.execute(update(User).where(User.email == email).values(customer_number=number))
     body = {"customer_number": number, "password": PASSWORD}
     assert (await client.post("/api/auth/login", json=body)).status_code == 200
@@ -182,10 +182,10 @@ async def test_every_refused_sign_in_looks_and_costs_the_same(
     monkeypatch.setattr(identity.hasher, "_verify", counted)
     answers = [answer(await login(client, email, "wrong password of some length"))]
     answers.append(answer(await login(client, f"{uuid4().hex}@example.com")))
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await session.execute(update(User).where(User.email == email).values(status="suspended"))
     answers.append(answer(await login(client, email)))
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await session.execute(update(User).where(User.email == email).values(status="active", password_hash=None))
     answers.append(answer(await login(client, email)))
     assert len(set(answers)) == 1
@@ -195,7 +195,7 @@ async def test_every_refused_sign_in_looks_and_costs_the_same(
 
 async def test_an_outdated_hash_is_renewed_at_sign_in(client: AsyncClient, database: Database, email: str) -> None:
     weaker = Argon2(time_cost=1, memory_cost=32, parallelism=1).hash(PASSWORD)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await session.execute(update(User).where(User.email == email).values(password_hash=weaker))
     await signed_in(client, email)
     renewed = (await row_of(database, email)).password_hash or ""
@@ -228,7 +228,7 @@ async def test_attempts_side_by_side_do_not_slip_past_the_bound(client: AsyncCli
 
 async def test_no_sign_in_name_can_be_read_from_the_table(client: AsyncClient, database: Database, email: str) -> None:
     await login(client, email, "wrong")
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         rows = list(await session.scalars(select(SignInFailure)))
     assert rows
     assert all(len(row.name_hash) == len(row.place_hash) == 32 for row in rows)
@@ -297,7 +297,7 @@ async def age(database: Database, email: str, seconds: int) -> None:
     """Let the used tokens of a person be older."""
     user = await row_of(database, email)
     families = select(TokenFamily.id).where(TokenFamily.user_id == user.id)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await session.execute(
             update(RefreshToken)
             .where(RefreshToken.family_id.in_(families), RefreshToken.used_at.is_not(None))
@@ -324,7 +324,7 @@ async def test_a_replay_ends_the_family_for_everybody(
     assert (await me(client, first["access_token"])).status_code == 401
     assert await live_tokens(database, email) == 0
     user = await row_of(database, email)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         family = (await session.scalars(select(TokenFamily).where(TokenFamily.user_id == user.id))).one()
         written = await session.scalar(
             select(func.count()).select_from(Revocation).where(Revocation.subject_id == family.id)
@@ -335,7 +335,7 @@ async def test_a_replay_ends_the_family_for_everybody(
 async def test_a_family_ends_at_its_absolute_age(client: AsyncClient, database: Database, email: str) -> None:
     first = await signed_in(client, email)
     user = await row_of(database, email)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await session.execute(
             update(TokenFamily)
             .where(TokenFamily.user_id == user.id)
@@ -392,7 +392,7 @@ async def test_a_changed_role_ends_tokens_and_shows_after_a_refresh(
     client: AsyncClient, database: Database, email: str, identity: IdentityServices
 ) -> None:
     data = await signed_in(client, email)
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         assert await identity.accounts.set_role(session, UUID(data["user"]["id"]), Role.AUDITOR)
     assert (await me(client, data["access_token"])).status_code == 401
     renewed = (await refresh(client, data["refresh_token"])).json()["data"]["access_token"]
@@ -405,15 +405,15 @@ async def test_a_suspended_person_is_out_at_once_and_may_come_back(
 ) -> None:
     data = await signed_in(client, email)
     user_id = UUID(data["user"]["id"])
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         assert await identity.accounts.suspend(session, user_id)
     assert (await me(client, data["access_token"])).status_code == 401
     assert (await refresh(client, data["refresh_token"])).status_code == 401
     assert (await login(client, email)).status_code == 401
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         assert await identity.accounts.reinstate(session, user_id)
     assert (await login(client, email)).status_code == 200
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         assert not await identity.accounts.suspend(session, uuid4())
         assert not await identity.accounts.reinstate(session, uuid4())
         assert not await identity.accounts.set_role(session, uuid4(), Role.USER)

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from llm_banking.banking import service as banking
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.identity.demo import demo_id
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 
 DATA_FIELDS = {
     "response",
@@ -49,7 +49,7 @@ async def test_a_reply_has_every_documented_field(client: AsyncClient) -> None:
 
 async def test_a_balance_is_the_sum_of_the_rows(client: AsyncClient, database: Database) -> None:
     data = await chat(client, "What is my account balance?", user_id="CUST002")
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         held = await banking.balances(session, demo_id("CUST002"))
     assert len(held) == 3
     for account in held:
@@ -59,7 +59,7 @@ async def test_a_balance_is_the_sum_of_the_rows(client: AsyncClient, database: D
 
 async def test_a_guest_gets_no_account_facts(client: AsyncClient, database: Database) -> None:
     data = await chat(client, "What is my account balance?")
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         for owner in ("CUST001", "CUST002", "CUST003"):
             for account in await banking.balances(session, demo_id(owner)):
                 assert account.balance.display().lstrip("-") not in data["response"]
@@ -70,7 +70,7 @@ async def test_a_follow_up_keeps_the_question(client: AsyncClient, database: Dat
     first = await chat(client, "What is my account balance?", user_id="CUST001")
     second = await chat(client, "and my savings?", user_id="CUST001", session_id=first["session_id"])
     assert second["intent"] == "check_balance"
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         (savings,) = await banking.balances(session, demo_id("CUST001"), banking.AccountKind.SAVINGS)
         (checking,) = await banking.balances(session, demo_id("CUST001"), banking.AccountKind.CHECKING)
     assert savings.balance.display() in second["response"]
@@ -98,7 +98,7 @@ async def test_a_turn_stores_both_messages_the_embedding_and_the_metrics(
     client: AsyncClient, database: Database
 ) -> None:
     data = await chat(client, "Is there a fee for cash withdrawals?", user_id="CUST003")
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         stored = await session.get_one(ChatSession, UUID(data["session_id"]))
         rows = (
             await session.scalars(
@@ -124,12 +124,12 @@ async def test_a_turn_stores_both_messages_the_embedding_and_the_metrics(
 async def test_an_unknown_conversation_is_not_found_and_nothing_is_stored(
     client: AsyncClient, database: Database
 ) -> None:
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         before = await session.scalar(select(func.count()).select_from(ChatMessage))
     response = await client.post("/api/v2/chat", json={"message": "hello", "session_id": str(uuid4())})
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "NOT_FOUND"
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         assert await session.scalar(select(func.count()).select_from(ChatMessage)) == before
 
 
@@ -165,14 +165,14 @@ async def test_the_legacy_route_answers_with_a_true_balance_in_its_own_shape(
     assert "/api/v2/chat" in response.headers["Link"]
     body = response.json()
     assert set(body) == {"status", "message", "metadata", "suggestions", "action_items"}
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         (checking, *_) = await banking.balances(session, demo_id("CUST001"))
     assert checking.balance.display() in body["message"]
     assert body["metadata"]["customer_id"] == "CUST001"
 
 
 async def test_the_legacy_route_takes_the_full_request(client: AsyncClient, database: Database) -> None:
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         (savings,) = await banking.balances(session, demo_id("CUST001"), banking.AccountKind.SAVINGS)
     response = await client.post(
         "/api/v1/chat",

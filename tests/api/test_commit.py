@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from llm_banking.dialogue.models import ChatMessage, ChatSession
 from llm_banking.identity.demo import GUEST_ID
-from llm_banking.kit.database import Database, DatabaseFaultError
+from llm_banking.kit.database import Database, DatabaseFaultError, Scope
 from llm_banking.kit.logs import configure_logging
 from llm_banking.settings import Settings
 
 
 async def test_a_commit_that_fails_is_no_success_and_stores_nothing(client: AsyncClient, database: Database) -> None:
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         before = await session.scalar(select(func.count()).select_from(ChatMessage))
 
     def lose_the_connection(_: Session) -> None:
@@ -34,13 +34,13 @@ async def test_a_commit_that_fails_is_no_success_and_stores_nothing(client: Asyn
         event.remove(Session, "before_commit", lose_the_connection)
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "DATABASE_UNAVAILABLE"
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         assert await session.scalar(select(func.count()).select_from(ChatMessage)) == before
 
 
 async def test_what_was_answered_is_there_for_everyone(client: AsyncClient, database: Database) -> None:
     data = (await client.post("/api/v2/chat", json={"message": "hello"})).json()["data"]
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         assert await session.get(ChatMessage, UUID(data["message_id"])) is not None
 
 
@@ -51,7 +51,7 @@ async def test_two_messages_at_once_in_one_conversation_are_both_kept_and_counte
     bodies = [{"message": f"thanks {number}", "session_id": first["session_id"]} for number in range(4)]
     responses = await asyncio.gather(*(client.post("/api/v2/chat", json=body) for body in bodies))
     assert [response.status_code for response in responses] == [200] * 4
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         chat = await session.get_one(ChatSession, UUID(first["session_id"]))
         rows = select(func.count()).select_from(ChatMessage).where(ChatMessage.session_id == chat.id)
         assert chat.message_count == await session.scalar(rows) == 10
@@ -86,7 +86,7 @@ async def test_an_exhausted_pool_is_a_bounded_503(app: FastAPI, client: AsyncCli
 
 async def store_a_robot(database: Database, words: str) -> None:
     """A statement that the database must refuse."""
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         chat = ChatSession(user_id=GUEST_ID, title="a title", tracker={})
         session.add(chat)
         await session.flush()

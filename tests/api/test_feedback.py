@@ -6,7 +6,7 @@ from httpx import AsyncClient
 from sqlalchemy import select
 
 from llm_banking.dialogue.models import ModelMetrics
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 
 
 async def test_a_rating_is_kept_with_the_metrics_and_a_later_one_replaces_it(
@@ -18,7 +18,7 @@ async def test_a_rating_is_kept_with_the_metrics_and_a_later_one_replaces_it(
         response = await client.post(path, json=body)
         assert response.status_code == 200
         assert response.json()["data"] == {"message_id": data["message_id"], "rating": body["rating"]}
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.SYSTEM) as session:
             kept = (
                 await session.scalars(select(ModelMetrics).where(ModelMetrics.query_id == UUID(data["message_id"])))
             ).one()

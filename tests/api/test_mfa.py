@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from llm_banking.identity.models import StepUpChallenge, TotpSecret
 from llm_banking.identity.principal import Permission, Principal
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.api.test_api_keys import signed_in
 from tests.api.test_policies import letting_in
 from tests.identity.people import Clock, code_now, committed_user, decode_secret, second_factors, wrong_code
@@ -162,7 +162,7 @@ async def test_a_failure_is_counted_though_the_request_is_refused(browser: Brows
         refused = await browser.post("totp/disable", step_up=wrong)
         assert code_of(refused) == (403, "STEP_UP_REQUIRED")
         assert wrong["code"] not in refused.json()["error"]["message"]
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             row = await session.get_one(StepUpChallenge, UUID(challenge["challenge_id"]))
             assert row.failures == failures
     browser.clock.advance(seconds=30)
@@ -266,7 +266,7 @@ async def test_the_routes_need_a_person(browser: Browser, app: FastAPI) -> None:
 
 async def test_the_secret_lies_encrypted(browser: Browser, database: Database) -> None:
     await browser.set_up_totp()
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         stored = await session.scalar(select(TotpSecret.secret_encrypted).where(TotpSecret.user_id == browser.user_id))
     assert stored is not None
     assert browser.secret not in stored

@@ -6,7 +6,7 @@ from httpx import AsyncClient
 from sqlalchemy import func, select
 
 from llm_banking.dialogue.models import ChatMessage, ModelMetrics
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 
 
 async def start(client: AsyncClient, message: str = "hello", user_id: str = "CUST003") -> str:
@@ -27,7 +27,7 @@ async def test_a_conversation_can_be_listed_read_renamed_and_deleted(client: Asy
     assert (await client.get(f"/api/v2/sessions/{session_id}")).json()["data"]["title"] == "About my card"
     assert (await client.delete(f"/api/v2/sessions/{session_id}")).json()["data"]["deleted"] is True
     assert (await client.get(f"/api/v2/sessions/{session_id}")).status_code == 404
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.SYSTEM) as session:
         left = select(func.count()).select_from(ChatMessage).where(ChatMessage.session_id == UUID(session_id))
         assert await session.scalar(left) == 0
         orphans = select(func.count()).select_from(ModelMetrics).where(ModelMetrics.query_id == UUID(messages[1]["id"]))

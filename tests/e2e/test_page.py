@@ -106,3 +106,8 @@ def test_the_keyboard_is_enough(page: Page) -> None:
 def test_the_api_documentation_needs_nothing_from_outside(page: Page, server: RunningServer) -> None:
     page.goto(f"{server.url}/docs")
     expect(page.get_by_text("/api/v2/chat", exact=True).first).to_be_visible()
+
+
+def test_the_documentation_renders_under_its_policy(page: Page, server: RunningServer) -> None:
+    page.goto(f"{server.url}/docs")
+    expect(page.get_by_text("/api/v2/intents").first).to_be_visible()

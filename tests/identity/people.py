@@ -18,7 +18,7 @@ from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.totp import Totp, hotp, step_at
 from llm_banking.identity.webauthn_login import Passkeys, RelyingParty
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.identity.software_authenticator import ORIGIN, RP_ID, SoftwareAuthenticator
 
 MASTER_KEYS = MasterKeys({1: bytes(range(32))})
@@ -48,12 +48,12 @@ async def add_user(session: AsyncSession, account_type: str = "user") -> UUID:
 @asynccontextmanager
 async def committed_user(database: Database, account_type: str = "user") -> AsyncIterator[UUID]:
     """A customer whom every connection sees, and who is gone afterwards with all that hangs on them."""
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         user_id = await add_user(session, account_type)
     try:
         yield user_id
     finally:
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             await session.execute(delete(User).where(User.id == user_id))
 
 

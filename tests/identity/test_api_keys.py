@@ -27,7 +27,7 @@ from llm_banking.identity.master_key import MasterKeys
 from llm_banking.identity.models import ApiKey, Revocation, User
 from llm_banking.identity.principal import Permission
 from llm_banking.identity.roles import permissions_of
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.identity.people import MASTER_KEYS, Clock, add_user, committed_user
 
 READ, WRITE = Permission.CHAT_READ, Permission.CHAT_WRITE
@@ -319,7 +319,7 @@ async def test_two_requests_at_once_do_not_both_take_the_last_place(database: Da
 
         async def attempt() -> bool:
             try:
-                async with database.transaction() as session:
+                async with database.transaction(scope=Scope.IDENTITY) as session:
                     await issue(service, session, user_id)
                     await asyncio.sleep(0.02)
             except LimitExceededError:
@@ -333,13 +333,13 @@ async def test_its_use_is_noted_once_a_minute_and_makes_nobody_wait(database: Da
     clock = Clock()
     service = api_keys(clock)
     async with committed_user(database) as user_id:
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             issued = await issue(service, session, user_id)
 
         async def used_at() -> object:
-            async with database.transaction() as session:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
                 await service.verify(session, issued.text)
-            async with database.transaction() as session:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
                 return (await session.get_one(ApiKey, issued.row.id)).last_used_at
 
         start = clock()
@@ -347,7 +347,7 @@ async def test_its_use_is_noted_once_a_minute_and_makes_nobody_wait(database: Da
         clock.advance(seconds=59)
         assert await used_at() == start
         clock.advance(seconds=1)
-        async with database.transaction() as holder:
+        async with database.transaction(scope=Scope.IDENTITY) as holder:
             await holder.execute(select(ApiKey.id).where(ApiKey.id == issued.row.id).with_for_update())
             assert await asyncio.wait_for(used_at(), timeout=4) == start
         assert await used_at() == clock()

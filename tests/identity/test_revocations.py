@@ -12,7 +12,7 @@ from llm_banking.identity.errors import InvalidCredentialError, RevocationsStale
 from llm_banking.identity.revocations import STALE_S, Revocations
 from llm_banking.identity.wiring import Upkeep, build_identity
 from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.settings import Settings
 from tests.conftest import ServiceUrls
@@ -26,7 +26,7 @@ async def fresh(database: Database) -> Revocations:
 
 
 async def read(worker: Revocations, database: Database) -> None:
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await worker.refresh(session)
 
 
@@ -41,7 +41,7 @@ def knows(worker: Revocations, *, session_id: object = None, user_id: object = N
 async def test_each_kind_is_known_here_at_once_and_elsewhere_after_a_read(database: Database) -> None:
     here, elsewhere = await fresh(database), await fresh(database)
     family, user, key = uuid4(), uuid4(), uuid4()
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await here.revoke_family(session, family)
         await here.revoke_epochs_below(session, user, 3)
         await here.revoke_api_key(session, key, utc_now() + timedelta(days=90))
@@ -60,7 +60,7 @@ async def test_each_kind_is_known_here_at_once_and_elsewhere_after_a_read(databa
 
 async def test_a_process_that_starts_later_reads_everything(database: Database) -> None:
     here, family = await fresh(database), uuid4()
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await here.revoke_family(session, family)
     assert knows(await fresh(database), session_id=family)
 
@@ -68,7 +68,7 @@ async def test_a_process_that_starts_later_reads_everything(database: Database) 
 async def test_what_was_rolled_back_is_not_revoked(database: Database) -> None:
     here, family = await fresh(database), uuid4()
     with suppress(LlmBankingError):
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             await here.revoke_family(session, family)
             raise LlmBankingError("no")
     await read(here, database)
@@ -79,9 +79,9 @@ async def seen_late(database: Database) -> bool:
     """Whether a row that is stamped early and committed late is found by a read that comes after others."""
     writer, worker = await fresh(database), await fresh(database)
     early, late = uuid4(), uuid4()
-    async with database.transaction() as session:
+    async with database.transaction(scope=Scope.IDENTITY) as session:
         await writer.revoke_family(session, early)
-        async with database.transaction() as other:
+        async with database.transaction(scope=Scope.IDENTITY) as other:
             await writer.revoke_family(other, late)
         await read(worker, database)
         assert knows(worker, session_id=late)
@@ -103,7 +103,7 @@ async def test_the_overlap_is_what_finds_it(database: Database, monkeypatch: pyt
 async def test_an_epoch_is_never_lowered(database: Database) -> None:
     here, user = await fresh(database), uuid4()
     for epoch in (5, 2):
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             await here.revoke_epochs_below(session, user, epoch)
     assert knows(here, user_id=user, epoch=4)
 

@@ -29,7 +29,7 @@ from llm_banking.identity.step_up import (
     TotpCode,
     signed_challenge,
 )
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.identity.people import (
     Clock,
     add_user,
@@ -261,14 +261,14 @@ async def in_parallel(
     clock = Clock()
     factors, key = second_factors(clock), SoftwareAuthenticator()
     async with committed_user(database) as user_id:
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             secret = await with_totp(session, factors, user_id, clock)
             await with_passkey(session, factors, user_id, key)
             scene = Scene(session, factors, clock, user_id, secret, key, uuid4())
             begun = [await scene.begin() for _ in range(challenges)]
 
         async def attempt(challenge: Challenge, proof: TotpCode | PasskeyAnswer) -> StepUpProof | Refusal:
-            async with database.transaction() as session:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
                 own = Scene(session, factors, clock, user_id, secret, key, scene.pending_id)
                 result = await own.complete(challenge, proof)
                 await asyncio.sleep(0.01)

@@ -34,7 +34,7 @@ from llm_banking.identity.step_up import (
     TotpCode,
 )
 from llm_banking.identity.totp import step_at
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.conftest import ServiceUrls
 from tests.identity.people import Clock, add_user, code_now, second_factors, with_passkey, with_totp, wrong_code
 from tests.identity.software_authenticator import SoftwareAuthenticator
@@ -91,13 +91,13 @@ class StepUpMachine(RuleBasedStateMachine):
         self.loop.close()
 
     async def close(self) -> None:
-        async with self.database.transaction() as session:
+        async with self.database.transaction(scope=Scope.IDENTITY) as session:
             await session.execute(delete(User).where(User.id.in_([one.user_id for one in self.people])))
         await self.database.close()
 
     async def person(self) -> Person:
         key = SoftwareAuthenticator()
-        async with self.database.transaction() as session:
+        async with self.database.transaction(scope=Scope.IDENTITY) as session:
             user_id = await add_user(session)
             secret = await with_totp(session, self.factors, user_id, self.clock)
             await with_passkey(session, self.factors, user_id, key)
@@ -111,7 +111,7 @@ class StepUpMachine(RuleBasedStateMachine):
             return
 
         async def work() -> Challenge:
-            async with self.database.transaction() as session:
+            async with self.database.transaction(scope=Scope.IDENTITY) as session:
                 return await self.step_up.begin(
                     session,
                     self.people[owner].user_id,
@@ -154,7 +154,7 @@ class StepUpMachine(RuleBasedStateMachine):
     async def attempt(
         self, one: Begun, caller: int, pending: int, payload: int, answer: TotpCode | PasskeyAnswer
     ) -> StepUpProof | Refusal:
-        async with self.database.transaction() as session:
+        async with self.database.transaction(scope=Scope.IDENTITY) as session:
             return await self.step_up.complete(
                 session,
                 self.people[caller].user_id,

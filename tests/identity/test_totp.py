@@ -17,7 +17,7 @@ from llm_banking.identity.errors import ConflictError, WrongCodeError
 from llm_banking.identity.models import TotpSecret
 from llm_banking.identity.secret_box import SealedSecretError
 from llm_banking.identity.totp import TotpEnrolment, hotp, matching_step, otpauth_uri, step_at
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.identity.people import (
     Clock,
     add_user,
@@ -142,11 +142,11 @@ async def test_of_two_requests_with_one_code_one_wins(database: Database) -> Non
     clock = Clock()
     factors = second_factors(clock)
     async with committed_user(database) as user_id:
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             secret = await with_totp(session, factors, user_id, clock)
 
         async def attempt(code: str) -> bool:
-            async with database.transaction() as session:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
                 held = await factors.totp.accept(session, user_id, code)
                 await asyncio.sleep(0.02)
                 return held

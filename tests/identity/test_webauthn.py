@@ -22,7 +22,7 @@ from llm_banking.identity.errors import LimitExceededError, NotFoundError, Wrong
 from llm_banking.identity.models import WebauthnCredential
 from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.webauthn_login import MAX_PASSKEYS, Passkeys, RelyingParty
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from tests.identity.people import Clock, add_user, committed_user, second_factors, with_passkey
 from tests.identity.software_authenticator import EDDSA, ES256, ORIGIN, RP_ID, UP, SoftwareAuthenticator
 
@@ -288,12 +288,12 @@ async def test_there_is_a_limit_of_passkeys_and_each_is_its_owners(session: Asyn
 async def test_of_two_requests_with_one_answer_one_wins(database: Database) -> None:
     factors, key = second_factors(Clock()), SoftwareAuthenticator()
     async with committed_user(database) as user_id:
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             await with_passkey(session, factors, user_id, key)
         answer = key.get(factors.passkeys.request_options([], CHALLENGE))
 
         async def attempt() -> bool:
-            async with database.transaction() as session:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
                 held = await factors.passkeys.accept(session, user_id, challenge=CHALLENGE, credential=answer)
                 await asyncio.sleep(0.02)
                 return held

@@ -45,7 +45,11 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
+    }
     return {**kept, "ENVIRONMENT": "development", "LLM_BANKING_HOME": str(home), **more}
 
 
@@ -132,7 +136,12 @@ def test_given_urls_are_used_and_nothing_else_is_started(home: Path, port: int, 
     command = [*SERVE, "--port", str(port)]
     process = subprocess.Popen(
         command,
-        env=environment(home, DATABASE_URL=service_urls.database, REDIS_URL=service_urls.redis),
+        env=environment(
+            home,
+            DATABASE_URL=service_urls.database,
+            DATABASE_OWNER_URL=service_urls.database_owner,
+            REDIS_URL=service_urls.redis,
+        ),
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -228,6 +237,7 @@ def test_a_database_that_cannot_be_used_at_start_is_named(home: Path, port: int,
     nobody = refused(home, port, DATABASE_URL="postgresql://user:hunter2@127.0.0.1:1/bank")
     assert "DATABASE_URL cannot be used" in nobody
     assert "hunter2" not in nobody
+    assert "is a superuser" in refused(home, port, DATABASE_URL=service_urls.database_owner)
     absent = refused(home, port, DATABASE_URL=service_urls.database.replace("/llm_banking?", "/absent?"))
     assert 'database "absent" does not exist' in absent
 

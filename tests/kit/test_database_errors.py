@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import exc, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 
-from llm_banking.kit.database import Database, DatabaseUnavailableError, async_url, is_connection_loss
+from llm_banking.kit.database import Database, DatabaseUnavailableError, Scope, async_url, is_connection_loss
 
 LOST = [
     asyncpg.ConnectionDoesNotExistError("gone"),
@@ -78,7 +78,7 @@ async def test_a_database_that_is_not_there_is_reported_and_not_raised_as_someth
     database = Database(f"postgresql://u@127.0.0.1:{port}/d", max_pool_size=1)
     assert await database.ping() is False
     with pytest.raises(DatabaseUnavailableError):
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.SYSTEM) as session:
             await session.execute(text("SELECT 1"))
     assert database.connections_in_use() == 0
     await database.close()

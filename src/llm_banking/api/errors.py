@@ -24,7 +24,9 @@ STATUS_BY_CODE = {
     "LIMIT_EXCEEDED": 409,
     "STEP_UP_REQUIRED": 403,
     "RATE_LIMIT_EXCEEDED": 429,
+    "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
+    "HEADERS_TOO_LARGE": 431,
     "INTENT_CLASSIFICATION_FAILED": 503,
     "DATABASE_UNAVAILABLE": 503,
     "INTERNAL": 500,
@@ -74,7 +76,7 @@ def error_response(
 ) -> JSONResponse:
     """An error in the envelope; in the legacy shape below /api/v1/."""
     status = STATUS_BY_CODE[code]
-    if request.url.path.startswith("/api/v1/"):
+    if request.scope["path"].startswith("/api/v1/"):
         body: dict[str, Any] = {
             "status": "error",
             "error_code": code,

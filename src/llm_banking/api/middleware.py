@@ -1,7 +1,8 @@
-"""Pure ASGI middleware: request id, log line, timing, metrics, the last catch, and limits on bodies."""
+"""Pure ASGI middleware: request id, log line, timing, metrics, the last catch, and limits on heads and bodies."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -81,17 +82,45 @@ def _route_of(scope: Scope) -> str:
     return getattr(route, "path", None) or "unmatched"
 
 
+class HeadGuard:
+    """Refuses a request whose address and headers are too many bytes, or whose headers are too many (431, RFC 6585)."""
+
+    def __init__(self, app: ASGIApp, *, max_header_bytes: int, max_headers: int) -> None:
+        self._app = app
+        self._max_header_bytes = max_header_bytes
+        self._max_headers = max_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check one request's head, then pass it on."""
+        if scope["type"] == "http" and self._too_large(scope):
+            message = (
+                f"The address and headers are larger than {self._max_header_bytes} bytes, or more than "
+                f"{self._max_headers} headers. Send less."
+            )
+            await error_response(Request(scope), "HEADERS_TOO_LARGE", message)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _too_large(self, scope: Scope) -> bool:
+        headers = scope["headers"]
+        if len(headers) > self._max_headers:
+            return True
+        address = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        return address + sum(len(name) + len(value) for name, value in headers) > self._max_header_bytes
+
+
 class BodyGuard:
     """Reads the whole body within limits and checks that it is strict JSON before anything else sees it.
 
-    Refused: too many bytes (413), invalid UTF-8, NaN and infinities, a key twice in one object, too deep nesting,
-    another content type (400). RFC 8259 leaves these open; we do not.
+    Refused: too slow an arrival (408), too many bytes (413), invalid UTF-8, NaN and infinities, a key twice in one
+    object, too deep nesting, another content type (400). RFC 8259 leaves these open; we do not.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, max_json_depth: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, max_json_depth: int, body_timeout_s: float) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._max_json_depth = max_json_depth
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check one request's body, then pass it on."""
@@ -99,7 +128,14 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        body = await self._read(Headers(scope=scope), receive)
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await self._read(Headers(scope=scope), receive)
+        except TimeoutError:
+            message = f"The body did not arrive within {self._body_timeout_s:g} seconds. Send it again."
+            response = error_response(request, "REQUEST_TIMEOUT", message, headers={"Connection": "close"})
+            await response(scope, receive, send)
+            return
         if body is None:
             message = f"The body is larger than {self._max_body_bytes} bytes. Send less."
             await error_response(request, "PAYLOAD_TOO_LARGE", message)(scope, receive, send)

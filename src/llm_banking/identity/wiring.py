@@ -28,7 +28,7 @@ from llm_banking.identity.tokens import AccessTokens
 from llm_banking.identity.totp import Totp
 from llm_banking.identity.webauthn_login import Passkeys, RelyingParty
 from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database
+from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.logs import get_logger
 from llm_banking.settings import Environment, Settings
 
@@ -97,7 +97,7 @@ def api_key_verifier(keys: ApiKeys, database: Database) -> VerifyApiKey:
     """How the authenticator finds out whom an API key speaks for."""
 
     async def verify(presented: str) -> Principal:
-        async with database.transaction() as session:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
             found = await keys.verify(session, presented)
         return Principal(
             user_id=found.user_id,
@@ -140,13 +140,13 @@ class Upkeep:
 
     async def read(self) -> None:
         """Learn what was revoked, and which keys there are now."""
-        async with asyncio.timeout(READ_TIMEOUT_S), self._database.transaction() as session:
+        async with asyncio.timeout(READ_TIMEOUT_S), self._database.transaction(scope=Scope.IDENTITY) as session:
             await self._identity.revocations.refresh(session)
         self._identity.keys.reload_if_changed()
 
     async def purge(self) -> None:
         """Delete what has aged out."""
-        async with self._database.transaction() as session:
+        async with self._database.transaction(scope=Scope.IDENTITY) as session:
             await repository.purge(session, utc_now())
 
     async def once(self, work: Callable[[], Awaitable[None]]) -> bool:

@@ -1,17 +1,22 @@
-"""PostgreSQL through one pool. The edge opens a transaction and commits it before it replies."""
+"""PostgreSQL through one pool. The edge opens a transaction and commits it before it replies.
+
+Every transaction says for whom it works, and row-level security lets it see and write those rows alone (ADR 0007).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import cast
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import StrEnum
+from typing import cast, overload
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
 
@@ -25,6 +30,22 @@ PING_TIMEOUT_S = 1.0
 
 _LOST_SQLSTATE_CLASSES = ("08", "53", "57P")
 """Connection exception, insufficient resources, operator intervention (PostgreSQL, appendix A)."""
+
+
+_LIMIT_SIGHT = "SELECT set_config('app.visible_user_ids', $1, true), set_config('app.scopes', $2, true)"
+"""Both at once, for one round trip; `true` ends them with the transaction."""
+
+
+class Scope(StrEnum):
+    """Work that no known caller asked for, and which tables' rows it may see whole. There is no scope for everything.
+
+    A scope opens only what its name says: the policies of migration 0003 list the tables.
+    """
+
+    IDENTITY = "identity"
+    """Signing in, refreshing, reading keys and factors: users and their credentials; nobody's money or words."""
+    SYSTEM = "system"
+    """Seeding, the worker, statistics: users, accounts and conversations; nobody's credentials."""
 
 
 class DatabaseUnavailableError(LlmBankingError):
@@ -87,6 +108,17 @@ def _fault(error: DBAPIError) -> DatabaseFaultError:
     )
 
 
+async def limit_sight(
+    connection: AsyncConnection, *, visible_to: Collection[UUID] = (), scopes: Collection[Scope] = ()
+) -> None:
+    """Limit what the rest of a transaction sees and writes to these users' rows and to what these scopes open.
+
+    PostgreSQL forgets it when the transaction ends, so a pooled connection carries nothing to the next one.
+    """
+    users = ",".join(str(user_id) for user_id in visible_to)
+    await connection.exec_driver_sql(_LIMIT_SIGHT, (f"{{{users}}}", f"{{{','.join(scopes)}}}"))
+
+
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
@@ -110,15 +142,35 @@ class Database:
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    @overload
+    def transaction(self, *, visible_to: Collection[UUID]) -> AbstractAsyncContextManager[AsyncSession]: ...
+
+    @overload
+    def transaction(self, *, scope: Scope) -> AbstractAsyncContextManager[AsyncSession]: ...
+
+    def transaction(
+        self, *, visible_to: Collection[UUID] | None = None, scope: Scope | None = None
+    ) -> AbstractAsyncContextManager[AsyncSession]:
         """One transaction: committed when the block ends, rolled back when it raises.
+
+        It sees and writes the rows of the users in `visible_to` (of none, where that is empty), or what `scope` opens;
+        other rows are as if they were not there, and a row written for another user is refused. Exactly one of the two
+        is given: a TypeError says so.
 
         Raises DatabaseUnavailableError when the database is away, whether on entry, inside or at the commit, and
         DatabaseFaultError when it refuses a statement.
         """
+        if (visible_to is None) == (scope is None):
+            raise TypeError("A transaction says for whom it works: visible_to or scope, and not both.")
+        return self._transaction(visible_to or (), () if scope is None else (scope,))
+
+    @asynccontextmanager
+    async def _transaction(
+        self, visible_to: Collection[UUID], scopes: Collection[Scope]
+    ) -> AsyncIterator[AsyncSession]:
         try:
             async with self._sessions.begin() as session:
+                await limit_sight(await session.connection(), visible_to=visible_to, scopes=scopes)
                 yield session
         except LlmBankingError:
             raise

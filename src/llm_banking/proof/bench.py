@@ -206,7 +206,7 @@ def running_server(home: Path, *options: str, port: int | None = None) -> Iterat
     """
     port = port or free_port()
     environment = {**os.environ, "ENVIRONMENT": "development", "LLM_BANKING_HOME": str(home)}
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
         environment.pop(name, None)
     log = home.with_name(f"{home.name}.log")
     command = [sys.executable, "-m", "llm_banking.cli", "serve", "--demo", "--port", str(port), *options]

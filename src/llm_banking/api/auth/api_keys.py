@@ -76,7 +76,7 @@ def _issued(request: Request, response: Response, issued: IssuedKey) -> Envelope
 @policy(requires(Permission.KEYS_MANAGE))
 async def list_api_keys(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[KeyList]:
     """The caller's keys."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         rows = await services.identity.api_keys.list_keys(session, caller.user_id)
     items = [KeyBody.model_validate(_fields(row)) for row in rows]
     return Envelope(data=KeyList(items=items), metadata=metadata_of(request))
@@ -88,7 +88,7 @@ async def create_api_key(
     request: Request, response: Response, body: KeyRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[NewKeyBody]:
     """Make a key. Its text is in this reply and nowhere else."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         issued = await services.identity.api_keys.create(
             session,
             caller.user_id,
@@ -106,7 +106,7 @@ async def rotate_api_key(
     request: Request, response: Response, key_id: UUID, body: RotateRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[NewKeyBody]:
     """Make a key's successor; the old one works on for the overlap, then ends."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         issued = await services.identity.api_keys.rotate(
             session,
             caller.user_id,
@@ -122,6 +122,6 @@ async def rotate_api_key(
 @policy(requires(Permission.KEYS_MANAGE))
 async def revoke_api_key(request: Request, key_id: UUID, caller: CallerDep, services: ServicesDep) -> Envelope[KeyBody]:
     """End a key at once."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         row = await services.identity.api_keys.revoke(session, caller.user_id, key_id)
     return Envelope(data=KeyBody.model_validate(_fields(row)), metadata=metadata_of(request))

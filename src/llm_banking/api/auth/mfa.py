@@ -112,7 +112,7 @@ def _factors(services: Services) -> SecondFactors:
 @policy(requires(Permission.MFA_MANAGE))
 async def get_mfa_status(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[StatusBody]:
     """The caller's second factors."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         status = await _factors(services).status(session, caller.user_id)
     return _status(request, status)
 
@@ -123,7 +123,7 @@ async def begin_mfa_step_up(
     request: Request, body: StepUpRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[ChallengeBody]:
     """A challenge for one change of the caller's second factors."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         challenge = await _factors(services).begin_step_up(session, caller.user_id, body.action, body.passkey_id)
     return Envelope(data=ChallengeBody.of(challenge), metadata=metadata_of(request))
 
@@ -138,7 +138,7 @@ async def enrol_totp(
     body: Annotated[ChangeRequest | None, Body()] = None,
 ) -> Envelope[TotpBody]:
     """A secret for an authenticator app. It counts when a code confirms it."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         done = await _factors(services).enrol_totp(session, caller.user_id, _proof(body.step_up if body else None))
     if isinstance(done, Refusal):
         raise done.error()
@@ -153,7 +153,7 @@ async def confirm_totp(
     request: Request, body: CodeRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[StatusBody]:
     """Make the authenticator app count."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         await _factors(services).confirm_totp(session, caller.user_id, body.code)
         status = await _factors(services).status(session, caller.user_id)
     return _status(request, status)
@@ -166,7 +166,7 @@ async def disable_totp(
 ) -> Envelope[StatusBody]:
     """Remove the authenticator app."""
     proof = FactorProof(body.step_up.challenge_id, body.step_up.proof)
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         refusal = await _factors(services).disable_totp(session, caller.user_id, proof)
         status = await _factors(services).status(session, caller.user_id)
     if refusal is not None:
@@ -183,7 +183,7 @@ async def begin_passkey(
     body: Annotated[ChangeRequest | None, Body()] = None,
 ) -> Envelope[PasskeyOptionsBody]:
     """Options for a new passkey."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         done = await _factors(services).begin_passkey(session, caller.user_id, _proof(body.step_up if body else None))
     if isinstance(done, Refusal):
         raise done.error()
@@ -197,7 +197,7 @@ async def register_passkey(
     request: Request, body: RegisterRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[PasskeyBody]:
     """Store a new passkey."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         row = await _factors(services).register_passkey(
             session, caller.user_id, challenge_id=body.challenge_id, credential=body.credential, name=body.name
         )
@@ -208,7 +208,7 @@ async def register_passkey(
 @policy(requires(Permission.MFA_MANAGE))
 async def list_passkeys(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[PasskeyList]:
     """The caller's passkeys."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         rows = await _factors(services).passkeys.of_user(session, caller.user_id)
     return Envelope(data=PasskeyList(items=[_passkey(row) for row in rows]), metadata=metadata_of(request))
 
@@ -220,7 +220,7 @@ async def delete_passkey(
 ) -> Envelope[StatusBody]:
     """Delete a passkey."""
     proof = FactorProof(body.step_up.challenge_id, body.step_up.proof)
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         refusal = await _factors(services).delete_passkey(session, caller.user_id, passkey_id, proof)
         status = await _factors(services).status(session, caller.user_id)
     if refusal is not None:

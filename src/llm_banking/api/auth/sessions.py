@@ -18,6 +18,7 @@ from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, metadata_of
 from llm_banking.identity.errors import RefreshRefusedError, SignInRefusedError
 from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.kit.database import Scope
 
 routes: APIRouter = router("", "auth")
 
@@ -31,12 +32,12 @@ async def login(
 ) -> Envelope[SignedInBody]:
     """Open a session. One 401 for every reason to refuse; 429 with Retry-After where too many attempts failed."""
     sign_in = services.identity.sign_in
-    async with services.database.transaction() as session:
+    async with services.database.transaction(scope=Scope.IDENTITY) as session:
         candidate = await sign_in.begin(session, body.name(), place=place_of(request))
     proven = await sign_in.prove(candidate, body.password.get_secret_value())
     if proven is None:
         raise SignInRefusedError
-    async with services.database.transaction() as session:
+    async with services.database.transaction(scope=Scope.IDENTITY) as session:
         signed_in = await sign_in.finish(session, proven, device=body.device)
     if signed_in is None:
         raise SignInRefusedError
@@ -55,7 +56,7 @@ async def refresh(
     It is used once. Where the answer was lost, the same device may send it again within the grace and gets the same
     successor; any other second use ends the session.
     """
-    async with services.database.transaction() as session:
+    async with services.database.transaction(scope=Scope.IDENTITY) as session:
         tokens = await services.identity.families.rotate(
             session, body.refresh_token.get_secret_value(), device=body.device
         )
@@ -69,7 +70,7 @@ async def refresh(
 @policy(requires(Permission.PROFILE_READ))
 async def logout(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[SignedOut]:
     """End the session of the access token: it and the session's refresh token work no more, on any worker."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         await services.identity.accounts.sign_out(session, caller)
     return Envelope(data=SignedOut(), metadata=metadata_of(request))
 

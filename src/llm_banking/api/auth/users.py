@@ -16,6 +16,7 @@ from llm_banking.api.auth.bodies import (
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, metadata_of
 from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.kit.database import Scope
 from llm_banking.kit.logs import get_logger
 
 routes = router("/api/auth", "auth")
@@ -33,7 +34,7 @@ async def register(request: Request, body: RegisterRequest, services: ServicesDe
     registration = await accounts.prepare_registration(
         email=body.email, display_name=body.display_name, password=body.password.get_secret_value()
     )
-    async with services.database.transaction() as session:
+    async with services.database.transaction(scope=Scope.IDENTITY) as session:
         added = await accounts.register(session, registration)
     get_logger("llm_banking.identity").info("registration", added=added)
     return Envelope(data=Accepted(), metadata=metadata_of(request))
@@ -44,7 +45,7 @@ async def register(request: Request, body: RegisterRequest, services: ServicesDe
 async def me(request: Request, response: Response, caller: CallerDep, services: ServicesDep) -> Envelope[UserBody]:
     """Who the caller is, and what the role may do."""
     response.headers["Cache-Control"] = "no-store"
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         user = await services.identity.accounts.user(session, caller)
     return Envelope(data=user_body(user), metadata=metadata_of(request))
 
@@ -56,12 +57,12 @@ async def change_password(
 ) -> Envelope[AccessBody]:
     """Change the password. All other sessions end, and every access token; this session is given a new one."""
     accounts = services.identity.accounts
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         account = await accounts.begin_password_change(session, caller, place=place_of(request))
     change = await accounts.prepare_password_change(
         account, old=body.old_password.get_secret_value(), new=body.new_password.get_secret_value()
     )
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         token = await accounts.change_password(session, change)
     response.headers["Cache-Control"] = "no-store"
     data = AccessBody(access_token=token, expires_in=services.identity.tokens.lifetime_s)

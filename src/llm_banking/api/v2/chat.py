@@ -119,7 +119,7 @@ async def run_turn(
     owner_id = owner_of(caller, named)
     visible = caller.visible_user_ids if named is None else frozenset({owner_id})
     reading, read_ms = await services.read(message)
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=visible) as session:
         return await handle_turn(
             session,
             owner_id=owner_id,

@@ -45,7 +45,7 @@ async def give_feedback(
     request: Request, message_id: UUID, body: FeedbackRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[FeedbackBody]:
     """Rate a reply of the assistant."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         metrics = await repository.metrics_of_reply(session, message_id, caller.visible_user_ids)
         metrics.user_feedback = body.rating
         metrics.user_comment = body.comment

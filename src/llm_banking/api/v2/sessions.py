@@ -88,7 +88,7 @@ async def list_sessions(
 ) -> Envelope[Page[SessionBody]]:
     """The caller's conversations, latest first."""
     owners = {owner_of(caller, user_id)}
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=owners) as session:
         rows, following = await repository.list_sessions(session, owners, limit, cursor)
     return Envelope(data=Page(items=[_body(row) for row in rows], next_cursor=following), metadata=metadata_of(request))
 
@@ -99,7 +99,7 @@ async def get_session(
     request: Request, session_id: UUID, caller: CallerDep, services: ServicesDep
 ) -> Envelope[SessionBody]:
     """One conversation."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         chat = await repository.get_session(session, session_id, caller.visible_user_ids)
     return Envelope(data=_body(chat), metadata=metadata_of(request))
 
@@ -115,7 +115,7 @@ async def list_messages(
     cursor: Cursor = None,
 ) -> Envelope[Page[MessageBody]]:
     """A conversation's messages, first first."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         await repository.get_session(session, session_id, caller.visible_user_ids)
         rows, following = await repository.list_messages(session, session_id, limit, cursor)
     items = [
@@ -139,7 +139,7 @@ async def rename_session(
     request: Request, session_id: UUID, body: RenameRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[SessionBody]:
     """Give a conversation another title."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         chat = await repository.get_session(session, session_id, caller.visible_user_ids, for_update=True)
         chat.title = body.title
     return Envelope(data=_body(chat), metadata=metadata_of(request))
@@ -151,7 +151,7 @@ async def delete_session(
     request: Request, session_id: UUID, caller: CallerDep, services: ServicesDep
 ) -> Envelope[Deleted]:
     """Delete a conversation with all its messages."""
-    async with services.database.transaction() as session:
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         chat = await repository.get_session(session, session_id, caller.visible_user_ids, for_update=True)
         await session.delete(chat)
     return Envelope(data=Deleted(id=session_id, deleted=True), metadata=metadata_of(request))

@@ -1,0 +1,178 @@
+"""Two people with rows in every table that holds a user's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from llm_banking.kit.clock import utc_now
+from llm_banking.kit.database import Scope, limit_sight
+from llm_banking.migrations.metadata import product_metadata
+
+NOW = utc_now()
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with one row in every table that holds a user's rows."""
+
+    id: UUID
+    family_id: UUID
+    account_id: UUID
+    session_id: UUID
+    message_id: UUID
+
+    @classmethod
+    def new(cls) -> Person:
+        return cls(*(uuid4() for _ in range(5)))
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """A row for each table, parents first. Keys that nothing refers to are new at each call."""
+        chat = {"session_id": self.session_id, "content": "words", "created_at": NOW, "suggested_next_steps": []}
+        later, some = {"created_at": NOW, "expires_at": NOW}, bytes(32)
+        return {
+            "users": {
+                "id": self.id,
+                "display_name": "Somebody",
+                "account_type": "user",
+                "preferred_language": "en",
+                "is_demo": False,
+                "created_at": NOW,
+            },
+            "token_families": {
+                "id": self.family_id,
+                "user_id": self.id,
+                "device_hash": some,
+                "authenticated_by": [],
+                "last_used_at": NOW,
+                **later,
+            },
+            "refresh_tokens": {
+                "id": uuid4(),
+                "family_id": self.family_id,
+                "token_hash": uuid4().bytes,
+                "issued_at": NOW,
+            },
+            "api_keys": {
+                "id": uuid4(),
+                "user_id": self.id,
+                "name": "a key",
+                "prefix": "p",
+                "key_hash": uuid4().bytes,
+                "scopes": [],
+                **later,
+            },
+            "totp_secrets": {"user_id": self.id, "secret_encrypted": some, "created_at": NOW},
+            "webauthn_credentials": {
+                "id": uuid4(),
+                "user_id": self.id,
+                "credential_id": uuid4().bytes,
+                "public_key": some,
+                "sign_count": 0,
+                "name": "a passkey",
+                "created_at": NOW,
+            },
+            "step_up_challenges": {
+                "id": uuid4(),
+                "user_id": self.id,
+                "method": "totp",
+                "payload_hash": some,
+                "challenge": some,
+                "failures": 0,
+                **later,
+            },
+            "oidc_identities": {
+                "id": uuid4(),
+                "user_id": self.id,
+                "issuer": "an issuer",
+                "subject": str(uuid4()),
+                "created_at": NOW,
+            },
+            "accounts": {
+                "id": self.account_id,
+                "user_id": self.id,
+                "kind": "checking",
+                "name": "An account",
+                "number_last4": "0000",
+                "currency": "USD",
+                "created_at": NOW,
+            },
+            "transactions": {
+                "id": uuid4(),
+                "account_id": self.account_id,
+                "amount_minor": 1,
+                "description": "bread",
+                "booked_at": NOW,
+            },
+            "chat_sessions": {
+                "id": self.session_id,
+                "user_id": self.id,
+                "title": "a title",
+                "message_count": 1,
+                "tracker": {},
+                "created_at": NOW,
+                "last_message_at": NOW,
+            },
+            "chat_messages": {"id": self.message_id, "role": "user", **chat},
+            "model_metrics": {
+                "id": uuid4(),
+                "query_id": self.message_id,
+                "model_version": "1",
+                "intent": "greeting",
+                "confidence": 1.0,
+                "tokens_used": 0,
+                "latency_ms": 1.0,
+                "cached": False,
+                "created_at": NOW,
+            },
+        }
+
+
+PARENT = {
+    "users": "id",
+    "refresh_tokens": "family_id",
+    "transactions": "account_id",
+    "chat_messages": "session_id",
+    "model_metrics": "query_id",
+}
+"""The column that says whose a row is, where it is not `user_id`."""
+TABLES = sorted(Person.new().rows())
+
+
+def owner_column(table: str) -> str:
+    return PARENT.get(table, "user_id")
+
+
+@dataclass
+class Two:
+    """Two people with rows of their own, in a transaction of the application's role that is rolled back."""
+
+    connection: AsyncConnection
+    ours: Person
+    theirs: Person
+
+    async def see_as(self, *users: Person, scopes: Collection[Scope] = ()) -> None:
+        await limit_sight(self.connection, visible_to=[one.id for one in users], scopes=scopes)
+
+    async def owners(self, table: str) -> set[UUID]:
+        """Whose rows of a table can be seen, of these two."""
+        column = owner_column(table)
+        found = set(await self.connection.scalars(text(f"SELECT {column} FROM {table}")))  # noqa: S608 - our tables
+        return found & {one.rows()[table][column] for one in (self.ours, self.theirs)}
+
+    async def add(self, table: str, person: Person) -> None:
+        await self.connection.execute(insert(product_metadata().tables[table]), person.rows()[table])
+
+
+async def two_people(connection: AsyncConnection) -> Two:
+    two = Two(connection, Person.new(), Person.new())
+    await limit_sight(connection, scopes=tuple(Scope))
+    for person in (two.ours, two.theirs):
+        for table in person.rows():
+            await two.add(table, person)
+    return two

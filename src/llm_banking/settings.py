@@ -42,8 +42,10 @@ PASSWORD_PASSES_FLOOR = 2
 
 
 def _comma_separated(value: object) -> object:
-    """`a, b` from the environment as its parts."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    """`a, b` from the environment as its parts; nothing but spaces as none."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",")) if value.strip() else ()
 
 
 class Settings(BaseSettings):

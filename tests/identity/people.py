@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity.master_key import MasterKeys
@@ -47,14 +46,10 @@ async def add_user(session: AsyncSession, account_type: str = "user") -> UUID:
 
 @asynccontextmanager
 async def committed_user(database: Database, account_type: str = "user") -> AsyncIterator[UUID]:
-    """A customer whom every connection sees, and who is gone afterwards with all that hangs on them."""
+    """A customer whom every connection sees. They stay: the application may delete nobody."""
     async with database.transaction(scope=Scope.IDENTITY) as session:
         user_id = await add_user(session, account_type)
-    try:
-        yield user_id
-    finally:
-        async with database.transaction(scope=Scope.IDENTITY) as session:
-            await session.execute(delete(User).where(User.id == user_id))
+    yield user_id
 
 
 def second_factors(clock: Clock) -> SecondFactors:

@@ -19,10 +19,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.identity.models import StepUpChallenge, User
+from llm_banking.identity.models import StepUpChallenge
 from llm_banking.identity.step_up import (
     Challenge,
     Method,
@@ -91,8 +90,6 @@ class StepUpMachine(RuleBasedStateMachine):
         self.loop.close()
 
     async def close(self) -> None:
-        async with self.database.transaction(scope=Scope.IDENTITY) as session:
-            await session.execute(delete(User).where(User.id.in_([one.user_id for one in self.people])))
         await self.database.close()
 
     async def person(self) -> Person:

@@ -93,7 +93,7 @@ async def test_an_owner_who_may_nothing_else_migrates_and_is_bound_by_the_polici
     async with database.transaction(visible_to=[]) as session:
         assert await session.scalar(people) == 0
     async with database.transaction(scope=Scope.SYSTEM) as session:
-        assert await session.scalar(people) == 4
+        assert await session.scalar(people) == 7
     await database.close()
 
 

@@ -50,7 +50,7 @@ def build_identity(settings: Settings, *, verify_api_key: VerifyApiKey | None = 
     keyed = KeyedHash.open(settings.signing_key_file.with_name("lookup.key"), private=private)
     hasher = PasswordHasher.of(settings)
     tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
-    revocations = Revocations(token_lifetime_s=settings.access_token_s)
+    revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
     families = TokenFamilies(
         tokens, revocations, keyed, lifetime_s=settings.session_s, grace_s=settings.refresh_grace_s
     )

@@ -77,6 +77,7 @@ def settings(service_urls: ServiceUrls, tmp_path_factory: pytest.TempPathFactory
             "database_max_pool_size": 5,
             "password_memory_kib": 64,
             "password_passes": 1,
+            "revocations_stale_s": 3_600,  # no event loop runs during the tests that are not asynchronous
         }
     )
 

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     access_token_lifetime_s: int | None = Field(default=None, ge=60, le=86_400)
     session_lifetime_s: int | None = Field(default=None, ge=600, le=366 * 86_400)
     refresh_grace_s: int = Field(default=10, ge=0, le=60)
+    revocations_stale_s: float = Field(default=2, ge=1, le=5)
     password_memory_kib: int = Field(default=PASSWORD_MEMORY_FLOOR_KIB, ge=8, le=1_048_576)
     password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
     password_threads: int = Field(default=2, ge=1, le=64)

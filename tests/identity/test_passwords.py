@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from llm_banking.identity.errors import PasswordRefusedError
@@ -100,6 +101,7 @@ def test_the_length_counts_after_normalisation() -> None:
     assert check("ﬁ" * 3 + "xylophonequartz") == "fi" * 3 + "xylophonequartz"
 
 
+@examples(deadline=None)
 @given(st.sampled_from(sorted(common_words())), st.integers(1900, 2100), st.sampled_from(["", "!", "!!!", "123", "1"]))
 def test_no_common_word_with_a_year_and_a_mark_may_be_set(word: str, year: int, mark: str) -> None:
     for password in (f"{word}{year}{mark}", f"{word.title()}{word}{year}{mark}", f"{year}{word.upper()}{mark}"):
@@ -117,12 +119,14 @@ def test_the_patterns_cover_more_than_three_thousand_passwords() -> None:
     assert [password for password in made if not is_common(password)] == []
 
 
+@examples(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_judged_without_failing(text: str) -> None:
     with suppress(PasswordRefusedError):
         assert len(check(text)) <= MAX_LENGTH
 
 
+@examples(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=15, max_size=30))
 def test_every_way_to_write_a_password_is_one_password(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)

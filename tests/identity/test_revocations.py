@@ -6,21 +6,23 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from llm_banking.identity import revocations
 from llm_banking.identity.errors import InvalidCredentialError, RevocationsStaleError
-from llm_banking.identity.revocations import STALE_S, Revocations
+from llm_banking.identity.revocations import Revocations
 from llm_banking.identity.wiring import Upkeep, build_identity
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.settings import Settings
-from tests.conftest import ServiceUrls
+
+STALE_S = 30.0
 
 
 async def fresh(database: Database) -> Revocations:
     """Another worker's knowledge, up to date now."""
-    found = Revocations(token_lifetime_s=600)
+    found = Revocations(token_lifetime_s=600, stale_s=STALE_S)
     await read(found, database)
     return found
 
@@ -109,7 +111,7 @@ async def test_an_epoch_is_never_lowered(database: Database) -> None:
 
 
 async def test_nothing_is_believed_while_it_is_not_known(database: Database) -> None:
-    never = Revocations(token_lifetime_s=600)
+    never = Revocations(token_lifetime_s=600, stale_s=STALE_S)
     with pytest.raises(RevocationsStaleError):
         knows(never)
     with pytest.raises(RevocationsStaleError):
@@ -131,16 +133,17 @@ async def test_what_has_expired_is_forgotten(database: Database) -> None:
 
 
 async def test_a_database_that_is_away_is_survived_and_said_once(
-    settings: Settings, service_urls: ServiceUrls, capsys: pytest.CaptureFixture[str]
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = build_identity(settings)
     away = Upkeep(identity, "postgresql://nobody@127.0.0.1:1/none")
-    async with away.running():
-        with pytest.raises(RevocationsStaleError):
-            identity.revocations.check_fresh()
-        assert not await away.once(away.read)
-    assert capsys.readouterr().out.count("cannot be kept up to date") == 1
-    back = Upkeep(identity, service_urls.database)
-    async with back.running():
-        identity.revocations.check_fresh()
-        await back.purge()
+    with capture_logs() as said:
+        async with away.running():
+            with pytest.raises(RevocationsStaleError):
+                identity.revocations.check_fresh()
+            assert not await away.once(away.read)
+        monkeypatch.setattr(away, "_database", database)
+        await away.once(away.read)
+    assert [one["event"] for one in said] == ["identity cannot be kept up to date", "identity is up to date again"]
+    identity.revocations.check_fresh()
+    await away.purge()

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,6 +41,7 @@ async def wait_of(counts: SignInThrottle, session: AsyncSession, *, at: datetime
     return 0
 
 
+@examples(deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_wait_never_shrinks_and_is_never_for_good(failures: int) -> None:
     for bound in (ONE_PLACE, ALL_PLACES):

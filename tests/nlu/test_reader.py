@@ -119,6 +119,16 @@ def test_a_stretch_is_read_in_the_run_of_the_whole(reader: Reader, monkeypatch: 
     assert {part.intent for part in by_length[:2]} == {"pay_bill", "check_balance"}
 
 
+def test_a_stretch_is_the_same_pieces_however_the_characters_were_typed(reader: Reader) -> None:
+    typed = "\u200b" * 9 + "PAY my \uff45lektricity bill\u200b\u200b and tell\u200b me \u00a0 the balance of my savings"
+    plain = "pay my electricity bill and tell me the balance of my savings"
+    found, wanted = reader.examine(typed), reader.examine(plain)
+    pairs = list(zip(stretches_of(typed), stretches_of(plain), strict=True))
+    assert len(pairs) == 3
+    for there, here in pairs:
+        assert found.part(*there).embedding.tobytes() == wanted.part(*here).embedding.tobytes()
+
+
 def test_a_stretch_of_a_text_too_long_for_one_run_is_read_alone(reader: Reader) -> None:
     text = "please " * 140 + "pay the electricity bill and tell me my balance"
     spans = stretches_of(text)

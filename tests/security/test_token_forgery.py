@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import JWKRegistry, OctKey
@@ -208,6 +209,7 @@ def test_a_planted_fault_lets_forgeries_in_that_the_suite_names(
     assert accepted(identity.tokens, material, family) >= expected
 
 
+@examples(deadline=None)
 @given(at=st.integers(0, 10_000), letter=st.characters())
 def test_no_character_of_a_token_is_free_to_change(
     material: Material, identity: IdentityServices, at: int, letter: str
@@ -219,6 +221,7 @@ def test_no_character_of_a_token_is_free_to_change(
             identity.tokens.check(changed)
 
 
+@examples(deadline=None)
 @given(st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_-]{4,40}\.[A-Za-z0-9_-]{4,40}\.[A-Za-z0-9_-]{86}"))
 def test_any_text_is_refused_in_one_way(identity: IdentityServices, text: str) -> None:
     with pytest.raises(InvalidCredentialError):
@@ -232,6 +235,7 @@ json_values = st.recursive(
 )
 
 
+@examples(deadline=None)
 @given(name=st.sampled_from(["iss", "aud", "sub", "account_type", "iat", "exp", "jti", "sid"]), value=json_values)
 def test_a_claim_of_any_other_shape_is_refused_though_well_signed(
     material: Material, identity: IdentityServices, name: str, value: Any

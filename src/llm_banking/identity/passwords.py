@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -95,41 +96,54 @@ def _unit(text: str) -> str:
 
 
 def _little_is_own(text: str, known: frozenset[str]) -> bool:
-    """`known` words are the owner's: a phrase of them alone is never a phrase of one's own."""
-    steps = _cut(text, common_words() | known)
-    own: set[str] = set()
-    parts: set[str] = set()
-    at = 0
-    while at < len(text):
-        size, word = steps[at]
-        if word:
-            parts |= {word} - known
-        elif not size:
-            own |= {text[at]} - _SEPARATORS
-        at += max(size, 1)
-    return len(own) < _OWN_CHARACTERS and len(parts) <= _MAX_PARTS
-
-
-def _cut(text: str, words: frozenset[str]) -> list[tuple[int, str]]:
-    """How to go on from each place so that the fewest characters are left over, then by the fewest parts.
-
-    A step is (characters, word): a word, a run without a word, or 0 characters where the place's own is left over.
-    """
+    """Cut the text so that the fewest characters remain. `known` words are the owner's: they make no phrase."""
     plain = text.translate(_PLAIN)
+    words = common_words() | known
     longest = max(map(len, words))
-    costs: list[tuple[int, int]] = [(0, 0)] * (len(text) + 1)
-    steps: list[tuple[int, str]] = [(0, "")] * len(text)
-    for at in range(len(text) - 1, -1, -1):
-        left_over, parts = costs[at + 1]
-        best = ((left_over + (text[at] not in _SEPARATORS), parts), (0, ""))
-        run = _run_at(text, at)
-        ways = [(costs[at + run], (run, ""))] if run else []
-        for size in range(_MIN_RUN, min(longest, len(text) - at) + 1):
-            for form in {text[at : at + size], plain[at : at + size]} & words:
-                after = costs[at + size]
-                ways.append(((after[0], after[1] + 1), (size, form)))
-        costs[at], steps[at] = min([best, *ways])
-    return steps
+    cuts: list[_Cut | None] = [_Cut(), *[None] * len(text)]
+    for at in range(len(text)):
+        cut = cuts[at]
+        if cut is None:
+            continue
+        ends = [(at + 1, cut.with_own(text[at]))]
+        ends += [(end, cut) for end in _run_ends(text, at)]
+        for form in (text, plain):
+            ends += [(at + len(word), cut.with_word(word, known)) for word in _words_at(form, at, words, longest)]
+        for end, candidate in ends:
+            held = cuts[end]
+            if held is None or candidate.size < held.size:
+                cuts[end] = candidate
+    best = cuts[-1] or _Cut()
+    return len(best.own) < _OWN_CHARACTERS and len(best.words) <= _MAX_PARTS
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How the text so far was cut: characters that are in no common part, and the common words."""
+
+    own: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self.own), len(self.words)
+
+    def with_own(self, character: str) -> _Cut:
+        return _Cut(self.own | ({character} - _SEPARATORS), self.words)
+
+    def with_word(self, word: str, known: frozenset[str]) -> _Cut:
+        return _Cut(self.own, self.words | ({word} - known))
+
+
+def _words_at(text: str, at: int, words: frozenset[str], longest: int) -> list[str]:
+    sizes = range(_MIN_RUN, min(longest, len(text) - at) + 1)
+    return [text[at : at + size] for size in sizes if text[at : at + size] in words]
+
+
+def _run_ends(text: str, at: int) -> set[int]:
+    """Where a run that begins here ends, at its longest and one before: the next word may begin with its last."""
+    size = _run_at(text, at)
+    return {end for end in (at + size, at + size - 1) if end > at and size}
 
 
 def _run_at(text: str, at: int) -> int:

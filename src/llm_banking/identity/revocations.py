@@ -1,7 +1,7 @@
 """What was taken back, known to every worker within a second, from PostgreSQL alone.
 
 Each process keeps the unexpired rows of `revocations` in memory and reads the new ones twice a second. If it could not
-for STALE_S, it believes no token at all: a token that was taken back must not work because the database is away.
+for `stale_s`, it believes no token at all: a token that was taken back must not work because the database is away.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from llm_banking.identity.errors import InvalidCredentialError, RevocationsStale
 from llm_banking.identity.models import Revocation
 
 POLL_S = 0.5
-STALE_S = 2.0
 OVERLAP_S = 60
 """How far behind the newest row each read begins again. A row is stamped when it is written and seen when its
 transaction commits; no transaction that writes one stays open this long."""
@@ -31,8 +30,9 @@ Kind = Literal["family", "user", "api_key"]
 class Revocations:
     """One process's knowledge of what was taken back."""
 
-    def __init__(self, *, token_lifetime_s: int) -> None:
+    def __init__(self, *, token_lifetime_s: int, stale_s: float) -> None:
         """`token_lifetime_s`: how long a revoked family's or user's last access token may still be about."""
+        self._stale_s = stale_s
         self._token_lifetime = timedelta(seconds=token_lifetime_s)
         self._ended: dict[tuple[str, UUID], float] = {}
         self._epochs: dict[UUID, tuple[int, float]] = {}
@@ -57,8 +57,8 @@ class Revocations:
             self._forget_expired()
 
     def check_fresh(self) -> None:
-        """Raise RevocationsStaleError if the last read is older than STALE_S."""
-        if time.monotonic() - self._read_at > STALE_S:
+        """Raise RevocationsStaleError if the last read is too old."""
+        if time.monotonic() - self._read_at > self._stale_s:
             raise RevocationsStaleError
 
     def check_token(self, *, session_id: UUID, user_id: UUID, epoch: int) -> None:

@@ -68,7 +68,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
     keyed = KeyedHash.of(master_keys)
     hasher = PasswordHasher.of(settings)
     tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
-    revocations = Revocations(token_lifetime_s=settings.access_token_s)
+    revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
     families = TokenFamilies(
         tokens, revocations, keyed, lifetime_s=settings.session_s, grace_s=settings.refresh_grace_s
     )

@@ -74,7 +74,7 @@ async def test_without_the_setting_no_origin_may(client: AsyncClient) -> None:
 
 
 def test_origins_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CORS_ORIGINS", f" {OURS}, {ALSO_OURS},")
+    monkeypatch.setenv("CORS_ORIGINS", f" {OURS}, {ALSO_OURS} ")
     assert load_settings().cors_origins == (OURS, ALSO_OURS)
     monkeypatch.setenv("CORS_ORIGINS", "")
     assert load_settings().cors_origins == ()

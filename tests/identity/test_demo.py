@@ -3,6 +3,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity.demo import (
@@ -72,6 +73,7 @@ def test_the_demo_principal_sees_the_demo_users_and_may_only_chat() -> None:
 async def test_each_demo_user_is_given_a_password_once_and_it_is_stored_hashed(session: AsyncSession) -> None:
     hasher = PasswordHasher(memory_kib=64, passes=1, max_running=2, max_waiting=8)
     await seed_users(session)
+    await session.execute(update(User).where(User.is_demo).values(password_hash=None))
     given = await give_passwords(session, hasher)
     names = [one.customer_number for one in CUSTOMERS] + [one.email for one in STAFF]
     assert [one.name for one in given] == names

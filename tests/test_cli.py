@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def test_the_schema_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LLM_BANKING_HOME", str(tmp_path))
     run("openapi", str(tmp_path / "openapi.json"))
     assert "/api/v2/chat" in json.loads((tmp_path / "openapi.json").read_text())["paths"]
+    files = [one.baseFilename for one in logging.getLogger().handlers if isinstance(one, logging.FileHandler)]
+    assert [name for name in files if not Path(name).is_file()] == [], "no log goes to a folder that is gone"
 
 
 def test_migrate_and_seed_can_be_repeated(service_urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch) -> None:

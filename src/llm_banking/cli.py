@@ -148,12 +148,14 @@ def openapi(out: Path) -> None:
     import tempfile
 
     from llm_banking.app import create_app
+    from llm_banking.kit.logs import configure_logging
     from llm_banking.settings import Settings
 
-    with tempfile.TemporaryDirectory() as home:  # the keys that a first start makes are of no use here
+    with tempfile.TemporaryDirectory() as home:  # the keys and the log that a first start makes are of no use here
         urls = {"database_url": "postgresql://none", "redis_url": "redis://none"}
         settings = Settings.model_validate({**urls, "LLM_BANKING_HOME": home})
         out.write_text(json.dumps(create_app(settings).openapi(), indent=1) + "\n", encoding="utf-8")
+        configure_logging(settings.log_level, None)
 
 
 @nlu_app.command("labels")

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig
 
+from llm_banking.nlu.artifact import INPUTS, OUTPUTS
 from llm_banking.training import export
 from llm_banking.training.encoder import IntentEncoder
-from llm_banking.training.export import INPUTS, OUTPUTS, ExportMismatchError, JointModel, export_int8
+from llm_banking.training.export import ExportMismatchError, JointModel, export_int8
 from llm_banking.training.token_head import TokenHead
 
 LABEL_COUNT = 7

@@ -12,10 +12,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig
 
+from llm_banking.nlu.spans import pieces_within
 from llm_banking.nlu.taxonomy import LABELS
 from llm_banking.training.encoder import IntentEncoder, load_tokenizer, packaged_encoder_dir
 from llm_banking.training.fine_tune import Recipe, Rows
-from llm_banking.training.finish import Pairs, RoundedLinear, finish, pieces_within
+from llm_banking.training.finish import Pairs, RoundedLinear, finish
 
 TEXTS = {
     "card_arrival": ["where is my card", "my card is late", "no card in the post"],

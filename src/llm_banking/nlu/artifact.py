@@ -22,6 +22,9 @@ MANIFEST_FILE = "manifest.json"
 FILES = (MODEL_FILE, TOKENIZER_FILE, NEIGHBOURS_FILE)
 MAX_MODEL_BYTES = 25_000_000
 EMBEDDING_SIZE = 384
+INPUTS = ("input_ids", "pooling")
+OUTPUTS = ("logits", "embedding", "token_logits")
+"""What the graph takes and gives, by name and in this order."""
 
 
 class ArtifactMismatchError(LlmBankingError):

@@ -23,7 +23,7 @@ from tokenizers import Encoding, Tokenizer
 
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import LlmBankingError
-from llm_banking.nlu.artifact import MODEL_FILE, TOKENIZER_FILE, Artifact, open_artifact
+from llm_banking.nlu.artifact import MODEL_FILE, OUTPUTS, TOKENIZER_FILE, Artifact, open_artifact
 from llm_banking.nlu.focus import Focus, focus, second_look
 from llm_banking.nlu.normalise import Normalised, normalise
 from llm_banking.nlu.personal_data import PersonalData, find_personal_data
@@ -32,7 +32,7 @@ from llm_banking.nlu.requests import Examined, Request, judged_json, read_reques
 from llm_banking.nlu.run_cache import RunCache, Seen, Source
 from llm_banking.nlu.slots import Prefer, Slot, find_slots
 from llm_banking.nlu.span_slots import merge_slots
-from llm_banking.nlu.spans import Span, decode_spans
+from llm_banking.nlu.spans import Span, decode_spans, pieces_within
 from llm_banking.nlu.taxonomy import LABELS
 
 ALTERNATIVES = 5
@@ -262,7 +262,7 @@ class Reader:
         for row, (first, last) in zip(pooling[0], ((0, len(ids)), *stretches), strict=True):
             row[first:last] = 1.0 / (last - first)
         feed = {"input_ids": np.array([ids], dtype=np.int64), "pooling": pooling}
-        logits, embeddings, tags = self._session.run(["logits", "embedding", "token_logits"], feed)
+        logits, embeddings, tags = self._session.run(OUTPUTS, feed)
         return logits[0], embeddings[0], tags[0]
 
     def _reading(self, text: str, look: _Look, *, slots: tuple[Slot, ...], pii: tuple[PersonalData, ...]) -> Reading:
@@ -296,7 +296,7 @@ def _pieces(encoding: Encoding, span: Stretch) -> tuple[int, int] | None:
     """The word pieces of a stretch, from the first up to, not including, the second; None where one was not read."""
     if encoding.overflowing:
         return None
-    inside = [at for at, (start, end) in enumerate(encoding.offsets) if span[0] <= start < end <= span[1]]
+    inside = pieces_within(encoding.offsets, span)
     return (inside[0], inside[-1] + 1) if inside else None
 
 

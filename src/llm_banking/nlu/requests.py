@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     ReadPart = Callable[[int, int], Reading]
     """The reading of a message's characters from the first number up to, not including, the second."""
-    Examine = Callable[[str], "Examined"]
 
 COURTESIES = frozenset({"greeting", "thanks", "goodbye"})
 """Beside a request these are no requests: they are answered by answering it."""

@@ -75,6 +75,11 @@ def words_of(word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]])
     return tuple(words)
 
 
+def pieces_within(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[int]:
+    """The word pieces that lie within the characters of a span; the special ones, which cover none, do not."""
+    return [at for at, (start, end) in enumerate(offsets) if span[0] <= start < end <= span[1]]
+
+
 def word_scores(logits: NDArray[np.floating[Any]], words: Sequence[Word]) -> Floats:
     """Mean of the piece scores of each word: (words, tags)."""
     if not words:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from llm_banking.nlu.artifact import MODEL_FILE, TOKENIZER_FILE
+from llm_banking.nlu.artifact import MODEL_FILE, OUTPUTS, TOKENIZER_FILE
 from llm_banking.nlu.normalise import normalise
 from llm_banking.nlu.reader import MAX_TOKENS, SLOWER_HERE, Reader
 from llm_banking.nlu.run_cache import MAX_CACHED_TOKENS, RunCache, Seen
@@ -119,9 +119,7 @@ class Model:
 
         def run(rows: list[list[int]]) -> Outputs:
             ids = np.array(rows, dtype=np.int64)
-            logits, embeddings, tags = session.run(
-                ["logits", "embedding", "token_logits"], {"input_ids": ids, "pooling": _whole_texts(ids.shape)}
-            )
+            logits, embeddings, tags = session.run(OUTPUTS, {"input_ids": ids, "pooling": _whole_texts(ids.shape)})
             return logits[:, 0], embeddings[:, 0], tags
 
         return run

@@ -21,14 +21,13 @@ from onnxruntime.transformers.optimizer import optimize_model
 from torch import Tensor
 
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.nlu.artifact import INPUTS, OUTPUTS
 from llm_banking.training.encoder import IntentEncoder
 from llm_banking.training.one_text import cut_to_one_text
 from llm_banking.training.token_head import TokenHead
 
 OPSET = 17
 MAX_FP32_DIFFERENCE = 1e-3
-INPUTS = ("input_ids", "pooling")
-OUTPUTS = ("logits", "embedding", "token_logits")
 
 
 class ExportMismatchError(LlmBankingError):
@@ -153,7 +152,7 @@ def _check(model: JointModel, path: Path, sample_ids: list[list[int]]) -> None:
     with torch.inference_mode():
         for ids in sample_ids:
             text, pooling = np.array([ids]), _halves(len(ids))
-            got = session.run(OUTPUTS, {"input_ids": text, "pooling": pooling})
+            got = session.run(OUTPUTS, dict(zip(INPUTS, (text, pooling), strict=True)))
             pairs.append((got, model(torch.from_numpy(text), torch.from_numpy(pooling))))
     for at, name in enumerate(OUTPUTS):
         wanted = [ours[at].numpy() for _, ours in pairs]

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, linear, log_softmax, normalize
 
+from llm_banking.nlu.spans import pieces_within
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS
 from llm_banking.training.encoder import IntentEncoder, collate, mean_pooled
 from llm_banking.training.fine_tune import Phase, Recipe, Rows, run_phase
@@ -146,11 +147,6 @@ class Pairs:
     def _soft(self, logits: Tensor, wanted: Tensor) -> Tensor:
         warm = self.recipe.distillation_temperature
         return kl_div(log_softmax(logits / warm, -1), wanted, reduction="batchmean") * warm**2
-
-
-def pieces_within(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[int]:
-    """The word pieces that lie within the characters of a span; the special ones, which cover none, do not."""
-    return [at for at, (start, end) in enumerate(offsets) if span[0] <= start < end <= span[1]]
 
 
 def _category(label: int) -> str:

@@ -80,17 +80,38 @@ def test_gradients_pass_the_rounding() -> None:
     assert layer.weight.grad is not None
 
 
-def test_a_drawn_message_holds_its_two_rows(rows: Rows, tokenizer: Tokenizer) -> None:
+def test_a_drawn_message_holds_its_rows(rows: Rows, tokenizer: Tokenizer) -> None:
     pairs = Pairs(rows, tokenizer, RECIPE)
     rng = random.Random(4)  # noqa: S311 - a sample, not a secret
     seen = set()
-    for _ in range(200):
+    for _ in range(300):
         joined, places = pairs.draw(rng)
-        assert rows.labels[places[0]] != rows.labels[places[1]]
+        assert rows.labels[places[0]] not in {rows.labels[at] for at in places[1:]}
         for (start, end), at in zip(joined.spans, places, strict=True):
             assert joined.text[start:end].casefold() == rows.texts[at].casefold()
         seen |= set(places)
     assert seen == set(range(len(rows)))
+
+
+def test_talk_stands_around_one_request(rows: Rows, tokenizer: Tokenizer) -> None:
+    pairs = Pairs(rows, tokenizer, replace(RECIPE, finish_talk=1.0))
+    rng = random.Random(4)  # noqa: S311 - a sample, not a secret
+    talk = LABELS.index("out_of_scope")
+    drawn = [pairs.draw(rng)[1] for _ in range(100)]
+    assert {len(places) for places in drawn} == {2, 3, 4}
+    for request, *others in drawn:
+        assert rows.labels[request] != talk
+        assert {rows.labels[at] for at in others} == {talk}
+
+
+def test_a_message_is_about_its_requests(rows: Rows, tokenizer: Tokenizer) -> None:
+    courteous = replace(rows, labels=[*rows.labels[:-1], LABELS.index("thanks")])
+    pairs = Pairs(courteous, tokenizer, RECIPE)
+    card, rate, cake, thanks = 0, 3, 6, 8
+    assert pairs.said_by((card, rate)) == [card, rate]
+    assert pairs.said_by((card, cake, thanks)) == [card]
+    assert pairs.said_by((thanks, card)) == [card]
+    assert pairs.said_by((cake, thanks)) == [cake, thanks]
 
 
 def test_pieces_of_a_stretch_are_those_wholly_in_it(tokenizer: Tokenizer) -> None:

@@ -45,6 +45,7 @@ class Recipe:
     finish_epochs: int = 2
     finish_learning_rate: float = 4e-5
     finish_pairs: int = 12
+    finish_talk: float = 0.3
     probe_c: float = 20.0
     threads: int = 2
 

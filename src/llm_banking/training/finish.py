@@ -2,7 +2,8 @@
 
 What is rounded afterwards loses what was never rounded in training (Jacob et al. 2018). So the linear layers compute
 here as the int8 file does: weights by a scale for each output, activations by a scale for each text. And a message of
-two requests is read once: the mean over the pieces of a clause is taught what that clause alone means.
+several texts is read once: the mean over the pieces of a clause is taught what that clause alone means, and the whole
+what its requests mean, whatever else the message speaks of.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, linear, log_softmax, normalize
 
 from llm_banking.nlu.spans import pieces_within
-from llm_banking.nlu.taxonomy import BY_NAME, LABELS
+from llm_banking.nlu.taxonomy import BY_NAME, CONVERSATIONAL, LABELS, OUT_OF_SCOPE
 from llm_banking.training.encoder import IntentEncoder, collate, mean_pooled
 from llm_banking.training.fine_tune import Phase, Recipe, Rows, run_phase
-from llm_banking.training.joined import RELATED, Joined, join_texts
+from llm_banking.training.joined import RELATED, Joined, join_among, join_texts
 
 _SHORT_WORDS = 16
 _SHORT_SHARE = 0.6
 """Share of the joined rows that are drawn among those of _SHORT_WORDS words at most."""
 _WHOLE_WEIGHT = 0.25
-"""How much it counts that the message as a whole reads as half the one request and half the other."""
+"""How much it counts what the message as a whole is read as."""
+_MOST_TALK = 3
+"""Texts at most that stand around a request and ask for nothing of ours."""
 
 
 def finish(
@@ -92,7 +95,7 @@ def _swap(module: nn.Module, old: type[nn.Linear], new: type[nn.Linear]) -> None
 
 
 class Pairs:
-    """Messages of two requests made of the rows, and how well a model reads the clauses in them."""
+    """Messages made of several rows, and how well a model reads them: two requests, or one among other talk."""
 
     def __init__(self, rows: Rows, tokenizer: Tokenizer, recipe: Recipe) -> None:
         self.rows = rows
@@ -100,12 +103,17 @@ class Pairs:
         self.recipe = recipe
         self.trust = torch.ones(len(rows)) if rows.trust is None else rows.trust
         self._short = [at for at, text in enumerate(rows.texts) if len(text.split()) <= _SHORT_WORDS]
+        self._talk = [at for at, label in enumerate(rows.labels) if not _asks(label)]
+        self._requests = [at for at, label in enumerate(rows.labels) if _asks(label)]
         self._related: dict[str, list[int]] = defaultdict(list)
         for at, label in enumerate(rows.labels):
             self._related[_category(label)].append(at)
 
-    def draw(self, rng: random.Random) -> tuple[Joined, tuple[int, int]]:
-        """A message and the places of its two rows, whose labels differ."""
+    def draw(self, rng: random.Random) -> tuple[Joined, tuple[int, ...]]:
+        """A message and the places of its rows: two whose labels differ, or a request and talk around it."""
+        if self._talk and self._requests and rng.random() < self.recipe.finish_talk:
+            places = (rng.choice(self._requests), *rng.choices(self._talk, k=rng.randint(1, _MOST_TALK)))
+            return join_among(rng, [self.rows.texts[at] for at in places]), places
         while True:
             short = rng.random() < _SHORT_SHARE
             one = rng.choice(self._short) if short else rng.randrange(len(self.rows))
@@ -116,7 +124,7 @@ class Pairs:
                 return join_texts(rng, self.rows.texts[one], self.rows.texts[two]), (one, two)
 
     def loss(self, model: IntentEncoder, rng: random.Random) -> Tensor:
-        """Of `recipe.finish_pairs` new messages: each clause by its row's label and targets, the whole by both."""
+        """Of `recipe.finish_pairs` new messages: each clause by its row, the whole by what its requests mean."""
         drawn = [self.draw(rng) for _ in range(self.recipe.finish_pairs)]
         encodings = [self.tokenizer.encode(joined.text) for joined, _ in drawn]
         ids, mask = collate([one.ids for one in encodings])
@@ -132,12 +140,16 @@ class Pairs:
                     places.append(row)
         clauses = model.head(model.dropout(normalize(torch.stack(pooled), dim=-1)))
         whole = model.head(model.dropout(mean_pooled(hidden, mask)))
-        both = torch.stack([self._targets([one, two]).mean(0) for _, (one, two) in drawn])
+        wanted = torch.stack([self._targets(self.said_by(at)).mean(0) for _, at in drawn])
         gold = torch.tensor([self.rows.labels[row] for row in places])
         hard = cross_entropy(clauses, gold, label_smoothing=self.recipe.label_smoothing, reduction="none")
         share = self.recipe.distillation_weight
         taught = (1 - share) * (hard * self.trust[places]).mean() + share * self._soft(clauses, self._targets(places))
-        return taught + _WHOLE_WEIGHT * self._soft(whole, both)
+        return taught + _WHOLE_WEIGHT * self._soft(whole, wanted)
+
+    def said_by(self, places: Sequence[int]) -> list[int]:
+        """Of the rows of a message those that it is about: its requests, or all of them where there is none."""
+        return [at for at in places if _asks(self.rows.labels[at])] or list(places)
 
     def _targets(self, places: Sequence[int]) -> Tensor:
         if self.rows.targets is not None:
@@ -152,3 +164,8 @@ class Pairs:
 def _category(label: int) -> str:
     known = BY_NAME.get(LABELS[label])
     return "" if known is None else str(known.category)
+
+
+def _asks(label: int) -> bool:
+    """Whether the label is a request of ours: no courtesy, and not what we refuse."""
+    return LABELS[label] not in CONVERSATIONAL | {OUT_OF_SCOPE}

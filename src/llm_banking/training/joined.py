@@ -1,8 +1,9 @@
-"""Two requests in one message: rows of one request joined as customers join them."""
+"""Rows of one request joined as customers join them: two requests in a message, or one among other talk."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 RELATED = 0.6
@@ -26,14 +27,16 @@ _TEMPLATES = (
     "{a} & {b}",
 )
 """The small letters are as in running text; a capital starts a sentence."""
+_BETWEEN = (". ", ", ", " ", "\n", "; ", " and ")
+"""What stands between the parts of a message that speaks of other things too; " " is a ramble without punctuation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A message of two requests; `spans` are their characters in it, (start, end) each."""
+    """A message of several texts; `spans` are the characters of each in it, (start, end)."""
 
     text: str
-    spans: tuple[tuple[int, int], tuple[int, int]]
+    spans: tuple[tuple[int, int], ...]
 
 
 def join_texts(rng: random.Random, one: str, two: str) -> Joined:
@@ -55,3 +58,17 @@ def join_texts(rng: random.Random, one: str, two: str) -> Joined:
     start = len(before) + len(first) + len(between)
     text = before + first + between + second + after
     return Joined(text, ((len(before), len(before) + len(first)), (start, start + len(second))))
+
+
+def join_among(rng: random.Random, texts: Sequence[str]) -> Joined:
+    """Texts in one message one after another, in the order drawn with `rng`; `spans` keep the order given."""
+    between = rng.choice(_BETWEEN)
+    order = rng.sample(range(len(texts)), len(texts))
+    spans, text = [(0, 0)] * len(texts), ""
+    for at in order:
+        part = texts[at].strip()
+        part = part if between == "\n" else part.rstrip(".?! ") or part
+        text += between if text else ""
+        spans[at] = (len(text), len(text) + len(part))
+        text += part
+    return Joined(text, tuple(spans))

@@ -6,7 +6,7 @@
 3. One student learns every row from its label and from the teachers' mean (Hinton et al. 2015), for longer, and sees
    part of the rows as a hurried customer would have typed them. Our own support labels count for less than the
    annotators'; what the teachers make of those rows counts in full.
-4. In its last epochs the student computes as the int8 file will and reads messages of two requests (`finish`).
+4. In its last epochs the student computes as the int8 file will and reads messages of several texts (`finish`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ STUDENT_CHOICES = frozenset(
         "finish_epochs",
         "finish_learning_rate",
         "finish_pairs",
+        "finish_talk",
         "threads",
     }
 )

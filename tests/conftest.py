@@ -18,14 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.app import create_app
 from llm_banking.kit.database import Database
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis
+from llm_banking.kit.rate_limits import Limit
 from llm_banking.knowledge.service import Knowledge, load_knowledge
 from llm_banking.migrations import upgrade
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.server import seed_demo
-from llm_banking.settings import Environment, Settings
+from llm_banking.settings import Environment, RateLimits, Settings
 
 DATA_DIR = Path(os.environ.get("LLM_BANKING_DATA_DIR", "data"))
+FREE = Limit(requests=100_000, window_s=1, burst_requests=100_000)
+"""A limit that no test meets; those of the limits have their own."""
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -74,6 +77,7 @@ def settings(service_urls: ServiceUrls, tmp_path_factory: pytest.TempPathFactory
             "database_url": SecretStr(service_urls.database),
             "redis_url": SecretStr(service_urls.redis),
             "database_max_pool_size": 5,
+            "rate_limits": RateLimits(**dict.fromkeys(set(RateLimits.model_fields) - {"tiers"}, FREE)),
         }
     )
 
@@ -121,5 +125,6 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://test") as found:
         yield found
+    await app.state.services.limits.close()
     await app.state.services.cache.close()
     await app.state.services.database.close()

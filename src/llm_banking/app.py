@@ -12,6 +12,7 @@ from llm_banking.api import health, pages
 from llm_banking.api.dependencies import Services
 from llm_banking.api.envelope import ErrorEnvelope, product_version
 from llm_banking.api.errors import install_error_handlers
+from llm_banking.api.limits import RateLimitGuard, RequestLimits
 from llm_banking.api.middleware import BodyGuard, RequestContext
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
@@ -22,8 +23,10 @@ from llm_banking.identity.principal import Principal
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
 from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.key_file import read_or_make_key
 from llm_banking.kit.logs import configure_logging, get_logger
 from llm_banking.kit.metrics import Metrics
+from llm_banking.kit.rate_limits import RateLimiter
 from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.service import ReadingService
@@ -60,7 +63,15 @@ def build_services(settings: Settings) -> Services:
         knowledge=load_knowledge(frozenset(BY_NAME)),
         metrics=metrics,
         authenticate=authenticator(settings),
+        limits=request_limits(settings, settings.redis_url.get_secret_value()),
     )
+
+
+def request_limits(settings: Settings, redis_url: str) -> RequestLimits:
+    """The limits on requests. Raises ConfigurationError where the key file cannot be used."""
+    key = read_or_make_key(settings.rate_limit_key_file or settings.home / "keys" / "rate-limits.key")
+    limiter = RateLimiter(redis_url, key=key, workers=settings.workers)
+    return RequestLimits(limiter, settings.rate_limits, settings.trusted_proxies)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -73,7 +84,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if settings.demo:
             get_logger("llm_banking.app").warning("the demo principal is on: every request is let in as the demo user")
+        await services.limits.warm_up()
         yield
+        await services.limits.close()
         await services.cache.close()
         await services.database.close()
 
@@ -86,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         separate_input_output_schemas=False,
         generate_unique_id_function=_operation_id,
-        responses={code: {"model": ErrorEnvelope} for code in (400, 401, 403, 404, 413, 422, 503)},
+        responses={code: {"model": ErrorEnvelope} for code in (400, 401, 403, 404, 413, 422, 429, 503)},
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
@@ -96,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.mount_static(app)
     install_error_handlers(app)
     app.add_middleware(BodyGuard, max_body_bytes=settings.max_body_bytes, max_json_depth=settings.max_json_depth)
+    app.add_middleware(RateLimitGuard, limits=services.limits)
     app.add_middleware(RequestContext, metrics=services.metrics, version=product_version())
     return app
 

@@ -20,10 +20,14 @@ STATUS_BY_CODE = {
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
     "PAYLOAD_TOO_LARGE": 413,
+    "RATE_LIMIT_EXCEEDED": 429,
+    "RATE_LIMIT_UNAVAILABLE": 503,
     "INTENT_CLASSIFICATION_FAILED": 503,
     "DATABASE_UNAVAILABLE": 503,
     "INTERNAL": 500,
 }
+RETRY_AFTER_S = 2
+"""What a 503 asks for where nothing better is known."""
 _CODE_BY_STATUS = {400: "MALFORMED_BODY", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 _MESSAGE_BY_CODE = {
     "MALFORMED_BODY": "The body is not valid JSON.",
@@ -101,9 +105,9 @@ def install_error_handlers(app: FastAPI) -> None:
         error = cast("LlmBankingError", error)
         if STATUS_BY_CODE.get(error.code, 500) == 500:
             raise error
-        headers = {"WWW-Authenticate": "Bearer"} if error.code == "UNAUTHENTICATED" else None
-        if STATUS_BY_CODE[error.code] == 503:
-            headers = {"Retry-After": "2"}
+        headers = {"WWW-Authenticate": "Bearer"} if error.code == "UNAUTHENTICATED" else {}
+        if error.retry_after_s is not None or STATUS_BY_CODE[error.code] == 503:
+            headers["Retry-After"] = str(error.retry_after_s or RETRY_AFTER_S)
         return error_response(request, error.code, error.message, error.details, headers)
 
     async def on_validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -17,19 +17,46 @@ class Permission(StrEnum):
     ADMIN_READ = "admin:read"
 
 
+class LimitClass(StrEnum):
+    """What a request costs the bank, and so how often it may be made and whether it is taken without Redis."""
+
+    UNLIMITED = "unlimited"
+    PAGE = "page"
+    READ = "read"
+    WRITE = "write"
+    CHAT = "chat"
+    TRANSFER = "transfer"
+    KEYS = "keys"
+    PRIVACY = "privacy"
+    ADMIN = "admin"
+    SIGN_IN = "sign_in"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a route demands. `permission` None lets anyone in."""
 
     permission: Permission | None
+    limit: LimitClass
 
 
-PUBLIC = Policy(None)
+PUBLIC = Policy(None, LimitClass.READ)
+
+_LIMIT_BY_PERMISSION = {
+    Permission.CHAT_READ: LimitClass.READ,
+    Permission.CHAT_WRITE: LimitClass.CHAT,
+    Permission.ADMIN_READ: LimitClass.ADMIN,
+}
 
 
-def requires(permission: Permission) -> Policy:
-    """The policy of a route whose caller must hold a permission."""
-    return Policy(permission)
+def public(limit: LimitClass) -> Policy:
+    """The policy of a route that anyone may call, as often as its class allows."""
+    return Policy(None, limit)
+
+
+def requires(permission: Permission, limit: LimitClass | None = None) -> Policy:
+    """The policy of a route whose caller must hold a permission; its class follows from that where none is named."""
+    return Policy(permission, limit or _LIMIT_BY_PERMISSION[permission])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +64,7 @@ class Principal:
     """An authenticated caller.
 
     `user_id` owns what the caller writes. `visible_user_ids` are the owners whose rows the caller may see; it
-    scopes every repository query.
+    scopes every repository query. `account_type` is the role, `api_key_id` the key that a program came with.
     """
 
     user_id: UUID
@@ -45,6 +72,8 @@ class Principal:
     permissions: frozenset[Permission]
     visible_user_ids: frozenset[UUID]
     is_demo: bool = False
+    account_type: str | None = None
+    api_key_id: UUID | None = None
 
     def check(self, policy: Policy) -> None:
         """Raise ForbiddenError unless the policy's permission is held."""

@@ -29,6 +29,8 @@ from llm_banking.settings import Environment, RateLimits, Settings
 DATA_DIR = Path(os.environ.get("LLM_BANKING_DATA_DIR", "data"))
 FREE = Limit(requests=100_000, window_s=1, burst_requests=100_000)
 """A limit that no test meets; those of the limits have their own."""
+PATIENT_S = 30.0
+"""A time in which Redis answers also on a machine that is busy with other things."""
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -77,6 +79,7 @@ def settings(service_urls: ServiceUrls, tmp_path_factory: pytest.TempPathFactory
             "database_url": SecretStr(service_urls.database),
             "redis_url": SecretStr(service_urls.redis),
             "database_max_pool_size": 5,
+            "rate_limit_timeout_s": PATIENT_S,
             "rate_limits": RateLimits(**dict.fromkeys(set(RateLimits.model_fields) - {"tiers"}, FREE)),
         }
     )

@@ -70,7 +70,7 @@ def build_services(settings: Settings) -> Services:
 def request_limits(settings: Settings, redis_url: str) -> RequestLimits:
     """The limits on requests. Raises ConfigurationError where the key file cannot be used."""
     key = read_or_make_key(settings.rate_limit_key_file or settings.home / "keys" / "rate-limits.key")
-    limiter = RateLimiter(redis_url, key=key, workers=settings.workers)
+    limiter = RateLimiter(redis_url, key=key, workers=settings.workers, timeout_s=settings.rate_limit_timeout_s)
     return RequestLimits(limiter, settings.rate_limits, settings.trusted_proxies)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
-from llm_banking.kit.rate_limits import Limit
+from llm_banking.kit.rate_limits import TIMEOUT_S, Limit
 
 
 class Environment(StrEnum):
@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     rate_limits: Annotated[RateLimits, NoDecode, BeforeValidator(_json_object)] = RateLimits()
     rate_limit_key_file: Path | None = None
+    rate_limit_timeout_s: float = Field(default=TIMEOUT_S, ge=0.005, le=1)
     workers: int = Field(default=1, ge=1, le=4_096, validation_alias="LLM_BANKING_WORKERS")
 
     @model_validator(mode="after")

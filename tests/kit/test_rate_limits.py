@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -31,10 +32,10 @@ from llm_banking.kit.rate_limits import (
     RateLimitUnavailableError,
     _Units,
 )
-from tests.conftest import ServiceUrls
+from tests.conftest import PATIENT_S, ServiceUrls
 
 KEY = b"k" * KEY_BYTES
-HANG_GUARD_S = 30.0
+HANG_GUARD_S = 120.0
 SCRIPT = resources.files("llm_banking.kit").joinpath("rate_limits.lua").read_text(encoding="utf-8")
 EXTREME = Limit(requests=99_999, window_s=86_400, burst_requests=100_000)
 
@@ -60,7 +61,7 @@ def bucket(counted: Limit, name: str = "user", identity: bytes | None = None) ->
 
 @asynccontextmanager
 async def limiter(url: str, *, key: bytes = KEY, workers: int = 1) -> AsyncIterator[RateLimiter]:
-    found = RateLimiter(url, key=key, workers=workers)
+    found = RateLimiter(url, key=key, workers=workers, timeout_s=PATIENT_S)
     try:
         async with asyncio.timeout(HANG_GUARD_S):
             yield found
@@ -165,7 +166,7 @@ def test_lua_counts_as_python_does(service_urls: ServiceUrls, data: st.DataObjec
 
 async def test_several_workers_together_keep_to_the_bound(service_urls: ServiceUrls, redis: Redis) -> None:
     counted = bucket(limit(40, 1, 25))
-    workers = [RateLimiter(service_urls.redis, key=KEY, workers=4) for _ in range(4)]
+    workers = [RateLimiter(service_urls.redis, key=KEY, workers=4, timeout_s=PATIENT_S) for _ in range(4)]
     for worker in workers:
         await worker.warm_up()
     began = redis_seconds(redis)
@@ -180,17 +181,15 @@ async def test_several_workers_together_keep_to_the_bound(service_urls: ServiceU
     assert 25 <= admitted <= room < 8 * 48
 
 
-async def test_a_script_that_charges_without_checking_breaks_the_bound(service_urls: ServiceUrls, redis: Redis) -> None:
-    """The planted fault: what the test above would have let through."""
-    counted = bucket(limit(40, 1, 25))
+async def test_a_script_that_charges_without_checking_breaks_the_bound(service_urls: ServiceUrls) -> None:
+    """The planted fault: what the tests around would have let through."""
+    counted = bucket(limit(1, 3_600, 5))
     async with limiter(service_urls.redis) as planted:
         checked = "if level < cost then taken = 0 end"
         assert checked in planted._script
         planted._script = planted._script.replace(checked, "")
         planted._sha = "0" * 40
-        began = redis_seconds(redis)
-        decisions = [await planted.take([counted], closes=True) for _ in range(200)]
-        assert sum(one.admitted for one in decisions) > 25 + 40 * (redis_seconds(redis) - began)
+        assert sum([(await planted.take([counted], closes=True)).admitted for _ in range(9)]) > 5
 
 
 async def test_a_refused_request_is_charged_nowhere(service_urls: ServiceUrls) -> None:
@@ -255,28 +254,38 @@ async def test_a_flush_costs_one_burst_and_the_script_is_loaded_again(own_redis:
 
 
 @asynccontextmanager
-async def stopped(url: str) -> AsyncIterator[None]:
-    """A Redis that takes connections and says nothing."""
+async def stopped(url: str, found: RateLimiter) -> AsyncIterator[None]:
+    """A Redis that takes connections and says nothing, and a limiter that does not wait for it."""
     with Redis.from_url(url) as redis:
         pid = int(redis.info("server")["process_id"])
     os.kill(pid, signal.SIGSTOP)
+    found._timeout_s = rate_limits.TIMEOUT_S
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+        found._timeout_s = PATIENT_S
 
 
 async def test_without_redis_closed_classes_close_and_the_rest_has_its_share(own_redis: str) -> None:
     counted = bucket(limit(1, 3_600, 8))
-    async with limiter(own_redis, workers=4) as found:
-        assert (await found.take([counted], closes=True)).remaining == 7
-        async with stopped(own_redis):
-            with pytest.raises(RateLimitUnavailableError):
-                await found.take([counted], closes=True)
-            admitted = [(await found.take([counted], closes=False)).admitted for _ in range(4)]
-            with pytest.raises(RateLimitUnavailableError):
-                await found.take([counted], closes=True)
+    async with limiter(own_redis, workers=4) as found, stopped(own_redis, found):
+        with pytest.raises(RateLimitUnavailableError):
+            await found.take([counted], closes=True)
+        admitted = [(await found.take([counted], closes=False)).admitted for _ in range(4)]
+        with pytest.raises(RateLimitUnavailableError):
+            await found.take([counted], closes=True)
     assert admitted == [True, True, False, False], "a quarter of the burst of 8, not without end"
+
+
+async def test_losing_redis_is_not_a_burst_anew(own_redis: str) -> None:
+    counted = bucket(limit(1, 3_600, 8))
+    async with limiter(own_redis, workers=2) as found:
+        for _ in range(6):
+            await found.take([counted], closes=True)
+        async with stopped(own_redis, found):
+            admitted = [(await found.take([counted], closes=False)).admitted for _ in range(3)]
+    assert admitted == [True, False, False], "half of the two that were left"
 
 
 async def test_a_hung_redis_is_asked_once_and_then_left_alone(own_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +300,7 @@ async def test_a_hung_redis_is_asked_once_and_then_left_alone(own_redis: str, mo
 
         monkeypatch.setattr(found, "_ask", counting)
         monkeypatch.setattr(rate_limits, "CIRCUIT_OPEN_S", 600.0)
-        async with stopped(own_redis):
+        async with stopped(own_redis, found):
             for _ in range(20):
                 await found.take([bucket(limit(9, 60, 9))], closes=False)
         assert asked == 1
@@ -300,6 +309,19 @@ async def test_a_hung_redis_is_asked_once_and_then_left_alone(own_redis: str, mo
         found._local.take = lambda *_: pytest.fail("Redis is back")  # type: ignore[method-assign]
         assert (await found.take([bucket(limit(9, 60, 9))], closes=True)).admitted
         assert (await found.take([bucket(limit(9, 60, 9))], closes=True)).admitted
+
+
+async def test_one_late_answer_does_not_shut_redis_out(own_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with limiter(own_redis) as found:
+        monkeypatch.setattr(rate_limits, "SLOW_FOR_S", 600.0)
+        await found.take([bucket(limit(9, 60, 9))], closes=True)
+        async with stopped(own_redis, found):
+            assert (await found.take([bucket(limit(9, 60, 9))], closes=False)).admitted
+        assert found._circuit.lets_through()
+        monkeypatch.setattr(rate_limits, "SLOW_FOR_S", 0.0)
+        async with stopped(own_redis, found):
+            assert (await found.take([bucket(limit(9, 60, 9))], closes=False)).admitted
+        assert not found._circuit.lets_through()
 
 
 async def test_a_redis_that_is_not_there_is_like_one_that_hangs(tmp_path: Path) -> None:
@@ -311,13 +333,14 @@ async def test_a_redis_that_is_not_there_is_like_one_that_hangs(tmp_path: Path) 
 
 async def test_a_slow_event_loop_is_not_a_missing_redis(service_urls: ServiceUrls) -> None:
     async with limiter(service_urls.redis) as found:
-        for _ in range(5):
-            taking = asyncio.create_task(found.take([bucket(limit(9, 60, 9))], closes=True))
+        await found.warm_up()
+        found._timeout_s = 0.5
+        taking = asyncio.create_task(found.take([bucket(limit(9, 60, 9))], closes=True))
+        for _ in range(4):
             await asyncio.sleep(0)
-            loop_stands_still = asyncio.get_running_loop().time() + 0.1
-            while asyncio.get_running_loop().time() < loop_stands_still:
-                pass
-            assert (await taking).admitted
+        assert found._calls
+        time.sleep(0.6)  # noqa: ASYNC251 - the whole loop stands still, while Redis answers
+        assert (await taking).admitted
 
 
 def test_what_a_process_keeps_is_bounded() -> None:

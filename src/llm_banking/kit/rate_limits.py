@@ -26,16 +26,21 @@ from redis.exceptions import NoScriptError, RedisError
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.logs import get_logger
 
-ANSWER_TIMEOUT_S = 0.04
-GRACE_S = 0.01
-"""Together the 50 ms in which a decision falls, whatever Redis does."""
+TIMEOUT_S = 0.05
+"""A decision falls in this time, whatever Redis does."""
+_GRACE = 0.2
+"""The part of that time in which an answer is only read, no more waited for."""
 CIRCUIT_OPEN_S = 1.0
 """After a failure Redis is left alone for this time; then one request tries it."""
+SLOW_FOR_S = 0.2
+"""A late answer is a failure only after so long without any: a machine that is short of time is late now and then."""
 CALL_TIMEOUT_S = 0.5
-"""A call that nobody waits for any more ends after this time: it may be opening the connection for the next one."""
+"""A step of a call ends after this time, also where nobody waits for it: it may open the connection for the next."""
 UNAVAILABLE_RETRY_AFTER_S = 2
 MAX_CONNECTIONS = 4
 """A decision takes a connection for a fraction of a millisecond; opening one takes some."""
+MAX_CALLS = 1_000
+"""As many calls may wait for Redis; what comes beside them is decided without it."""
 MAX_LOCAL_BUCKETS = 20_000
 MIN_KEY_BYTES = 16
 
@@ -125,7 +130,7 @@ class _Units:
         return max(0, -(-(self.cost - level) // self.rate))
 
 
-def _decision(admitted: bool, buckets: Sequence[Bucket], units: Sequence[_Units], levels: Sequence[int]) -> Decision:  # noqa: FBT001 - private
+def _decision(buckets: Sequence[Bucket], units: Sequence[_Units], levels: Sequence[int], *, admitted: bool) -> Decision:
     """Shows the bucket with the longest wait for a token, then the one with the fewest."""
     waits = [one.wait_us(level) for one, level in zip(units, levels, strict=True)]
     left = [level // one.cost for one, level in zip(units, levels, strict=True)]
@@ -139,7 +144,10 @@ def _monotonic_us() -> int:
 
 
 class LocalBuckets:
-    """Buckets of this process alone, each with one worker's share of the limit. The least used are forgotten first."""
+    """Buckets of this process alone, each with one worker's share of the limit. The least used are forgotten first.
+
+    They go on from what Redis held when it was last heard of, so that losing it is not a burst anew.
+    """
 
     def __init__(
         self, workers: int, *, max_buckets: int = MAX_LOCAL_BUCKETS, clock_us: Callable[[], int] = _monotonic_us
@@ -163,12 +171,20 @@ class LocalBuckets:
         admitted = all(level >= one.cost for (level, _), one in zip(states, units, strict=True))
         if admitted:
             states = [(level - one.cost, moment) for (level, moment), one in zip(states, units, strict=True)]
-            for key, state in zip(keys, states, strict=True):
-                self._kept[key] = state
-                self._kept.move_to_end(key)
-            while len(self._kept) > self._max_buckets:
-                self._kept.popitem(last=False)
-        return _decision(admitted, buckets, units, [level for level, _ in states])
+            self._keep(keys, states)
+        return _decision(buckets, units, [level for level, _ in states], admitted=admitted)
+
+    def follow(self, keys: Sequence[str], levels: Sequence[int]) -> None:
+        """Take over levels that Redis holds now. A token costs as many times more units here as there are workers."""
+        now_us = self._clock_us()
+        self._keep(keys, [(level, now_us) for level in levels])
+
+    def _keep(self, keys: Sequence[str], states: Sequence[tuple[int, int]]) -> None:
+        for key, state in zip(keys, states, strict=True):
+            self._kept[key] = state
+            self._kept.move_to_end(key)
+        while len(self._kept) > self._max_buckets:
+            self._kept.popitem(last=False)
 
 
 class _Circuit:
@@ -177,6 +193,7 @@ class _Circuit:
     def __init__(self) -> None:
         self._opened = False
         self._until_s = 0.0
+        self._worked_s = float("-inf")
         self._log = get_logger("llm_banking.rate_limits")
 
     def lets_through(self) -> bool:
@@ -188,6 +205,10 @@ class _Circuit:
         self._until_s = time.monotonic() + CIRCUIT_OPEN_S
         return True
 
+    def was_late(self) -> None:
+        if self._opened or time.monotonic() - self._worked_s > SLOW_FOR_S:
+            self.failed("no answer in time")
+
     def failed(self, reason: str) -> None:
         if not self._opened:
             self._log.warning("rate limits are decided without Redis", reason=reason)
@@ -198,29 +219,33 @@ class _Circuit:
         if self._opened:
             self._log.info("rate limits are decided by Redis again")
         self._opened = False
+        self._worked_s = time.monotonic()
 
 
 class RateLimiter:
-    """Decides whether a request may go on: one round trip to Redis, and an answer in 50 ms with or without it."""
+    """Decides whether a request may go on: one round trip to Redis, and an answer in time with or without it."""
 
-    def __init__(self, url: str, *, key: bytes, workers: int) -> None:
+    def __init__(self, url: str, *, key: bytes, workers: int, timeout_s: float = TIMEOUT_S) -> None:
         """`key` hides identities in Redis and is the same in every worker; `workers` are those that share the limits.
 
         Raises ValueError on a short key.
         """
         if len(key) < MIN_KEY_BYTES:
             raise ValueError(f"the key needs {MIN_KEY_BYTES} bytes")
+        call_timeout_s = max(CALL_TIMEOUT_S, timeout_s)
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=CALL_TIMEOUT_S,
-            socket_timeout=CALL_TIMEOUT_S,
-            socket_connect_timeout=CALL_TIMEOUT_S,
+            timeout=call_timeout_s,
+            socket_timeout=call_timeout_s,
+            socket_connect_timeout=call_timeout_s,
+            retry=Retry(NoBackoff(), 1),
         )
-        self._client = Redis(connection_pool=pool, retry=Retry(NoBackoff(), 1))
+        self._client = Redis(connection_pool=pool)
         self._script = resources.files("llm_banking.kit").joinpath("rate_limits.lua").read_text(encoding="utf-8")
         self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._key = key
+        self._timeout_s = timeout_s
         self._local = LocalBuckets(workers)
         self._circuit = _Circuit()
         self._calls: set[asyncio.Task[list[int]]] = set()
@@ -244,7 +269,9 @@ class RateLimiter:
         answer = await self._ask(buckets, keys) if self._circuit.lets_through() else None
         if answer is not None:
             taken, *levels = answer
-            return _decision(bool(taken), buckets, [_Units.of(bucket.limit) for bucket in buckets], levels)
+            self._local.follow(keys, levels)
+            units = [_Units.of(bucket.limit) for bucket in buckets]
+            return _decision(buckets, units, levels, admitted=bool(taken))
         if closes:
             raise RateLimitUnavailableError
         return self._local.take(buckets, keys)
@@ -265,15 +292,17 @@ class RateLimiter:
 
     async def _ask(self, buckets: Sequence[Bucket], keys: Sequence[str]) -> list[int] | None:
         """The script's answer, or None where Redis gave none in time."""
+        if len(self._calls) >= MAX_CALLS:
+            return None
         call = asyncio.create_task(self._run_script(buckets, keys))
         self._calls.add(call)
         call.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({call}, timeout=ANSWER_TIMEOUT_S)
+        done, _ = await asyncio.wait({call}, timeout=self._timeout_s * (1 - _GRACE))
         if not done:
             # The event loop itself may have stood still: an answer that lies in the socket is read in this time.
-            done, _ = await asyncio.wait({call}, timeout=GRACE_S)
+            done, _ = await asyncio.wait({call}, timeout=self._timeout_s * _GRACE)
         if not done:
-            self._circuit.failed("no answer in time")
+            self._circuit.was_late()
             return None
         try:
             answer = call.result()

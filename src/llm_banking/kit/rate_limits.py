@@ -3,6 +3,9 @@
 A bucket holds `burst_requests` tokens and gains `requests` of them every `window_s`. Levels are whole numbers of units:
 a token is `window_s` * 10^6 units and `requests` units come back every microsecond, so nothing is ever rounded, and in
 any span of time a bucket gives at most burst_requests + requests * span / window_s tokens.
+
+That holds while Redis answers in time. Otherwise each worker has its share of the limit, from the level on that it saw
+last; an outage may cost a burst, and the rate once more while it lasts.
 """
 
 from __future__ import annotations

@@ -10,14 +10,13 @@ from llm_banking.api.auth.bodies import (
     SignedInBody,
     SignedOut,
     TokensBody,
-    place_of,
     tokens_body,
     user_body,
 )
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, metadata_of
 from llm_banking.identity.errors import RefreshRefusedError, SignInRefusedError
-from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.identity.principal import PUBLIC, LimitClass, Permission, public, requires
 from llm_banking.kit.database import Scope
 
 routes: APIRouter = router("", "auth")
@@ -26,14 +25,15 @@ JWKS_KEPT_S = 60
 
 
 @routes.post("/api/auth/login")
-@policy(PUBLIC)
+@policy(public(LimitClass.SIGN_IN))
 async def login(
     request: Request, response: Response, body: LoginRequest, services: ServicesDep
 ) -> Envelope[SignedInBody]:
     """Open a session. One 401 for every reason to refuse; 429 with Retry-After where too many attempts failed."""
+    await services.limits.count_sign_in_name(request.scope, body.email or body.customer_number or "")
     sign_in = services.identity.sign_in
     async with services.database.transaction(scope=Scope.IDENTITY) as session:
-        candidate = await sign_in.begin(session, body.name(), place=place_of(request))
+        candidate = await sign_in.begin(session, body.name(), place=services.limits.place_of(request.scope))
     proven = await sign_in.prove(candidate, body.password.get_secret_value())
     if proven is None:
         raise SignInRefusedError

@@ -82,7 +82,7 @@ async def limited_app(
 @pytest.fixture
 def limited(limited_app: FastAPI) -> Limited:
     found = Limited(limited_app, limited_app.state.services.limits)
-    found.requests._limiter._key = secrets.token_bytes(32)
+    found.requests.limiter._key = secrets.token_bytes(32)
     found.set()
     return found
 
@@ -90,12 +90,12 @@ def limited(limited_app: FastAPI) -> Limited:
 @pytest.fixture
 async def without_redis(limited: Limited, tmp_path: Path) -> AsyncIterator[Limited]:
     """The same while Redis is away, as one of two workers."""
-    before = limited.requests._limiter
+    before = limited.requests.limiter
     url = f"unix://{tmp_path}/no.sock"
     away = RateLimiter(url, key=secrets.token_bytes(32), workers=2, timeout_s=PATIENT_S)
-    limited.requests._limiter = away
+    limited.requests.limiter = away
     yield limited
-    limited.requests._limiter = before
+    limited.requests.limiter = before
     await away.close()
 
 
@@ -284,7 +284,7 @@ async def test_the_check_of_an_outage_sees_limits_that_fail_open(
 ) -> None:
     """The planted fault: whatever Redis cannot decide is let through."""
     without_redis.set(chat=few(4))
-    monkeypatch.setattr(without_redis.requests._limiter._local, "take", admits_all)
+    monkeypatch.setattr(without_redis.requests.limiter._local, "take", admits_all)
     with pytest.raises(AssertionError):
         await assert_nothing_fails_open(without_redis)
 

@@ -34,7 +34,7 @@ class RequestLimits:
     """Counts requests against addresses, callers and classes of routes, all in one decision."""
 
     def __init__(self, limiter: RateLimiter, limits: RateLimits, trusted_proxies: Sequence[Network]) -> None:
-        self._limiter = limiter
+        self.limiter = limiter
         self._limits = limits
         self._trusted_proxies = trusted_proxies
 
@@ -68,11 +68,11 @@ class RequestLimits:
 
     async def warm_up(self) -> None:
         """Make the first decision as quick as the next one."""
-        await self._limiter.warm_up()
+        await self.limiter.warm_up()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._limiter.close()
+        await self.limiter.close()
 
     def _buckets(self, scope: Scope, declared: Policy, principal: Principal | None) -> list[Bucket]:
         by_address = self._of_address(scope)
@@ -94,7 +94,7 @@ class RequestLimits:
     async def _take(self, scope: Scope, buckets: Sequence[Bucket], *, closes: bool) -> None:
         state = _state(scope)
         state.setdefault(_COUNTED, None)
-        decision = await self._limiter.take(buckets, closes=closes)
+        decision = await self.limiter.take(buckets, closes=closes)
         state[_COUNTED] = decision
         if not decision.admitted:
             raise RateLimitExceededError(decision.wait_s)

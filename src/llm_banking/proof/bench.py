@@ -34,7 +34,8 @@ CHAT_REQUESTS = 200
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 FREE_LIMITS = {
-    name: {"requests": 100_000, "window_s": 1, "burst_requests": 100_000} for name in ("user", "address", "chat")
+    name: {"requests": 100_000, "window_s": 1, "burst_requests": 100_000}
+    for name in ("user", "address", "anonymous", "chat", "sign_in", "sign_in_name")
 }
 """Limits that a measurement of speed does not meet."""
 QUESTION = "why is my transfer pending?"

@@ -1,19 +1,17 @@
 """Whether the rate limits hold: four workers, many clients at once, and a Redis that dies, hangs or forgets meanwhile.
 
-`python -m llm_banking.proof.rate_limits` starts real servers with limits of its own, asks as fast as PAUSE_S lets it
+`llm-banking proof rate-limits` starts real servers with limits of its own, asks as fast as PAUSE_S lets it
 from several addresses (127.0.0.x, which Linux gives to every machine), and compares what was let through with what may
-be at most. It exits with 1 where a bucket gave more.
+be at most. The command exits with 1 where a bucket gave more.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
 import random
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -316,20 +314,3 @@ def shown(document: Mapping[str, Any]) -> str:
         for one in document["scenarios"]
         for row in one["buckets"]
     )
-
-
-def main() -> int:
-    """The command; 1 where a limit did not hold."""
-    parser = argparse.ArgumentParser(description="Prove that the rate limits hold.")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each scenario")
-    parser.add_argument("--clients", type=int, default=CLIENTS, help="clients at once")
-    parser.add_argument("--out", type=Path, default=Path("results") / RESULTS_FILE, help="where the figures go")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
-    document = run_rate_limits(given.out, given.seconds, given.clients)
-    print(shown(document))  # noqa: T201 - a command's answer
-    return 0 if document["holds"] else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
 from llm_banking.api.auth import api_keys, mfa
+from llm_banking.api.auth import oauth as auth_oauth
 from llm_banking.api.auth import sessions as auth_sessions
 from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
@@ -106,7 +107,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
-    rooms = (health, auth_users, auth_sessions, api_keys, mfa, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
+    rooms = (
+        *(health, auth_users, auth_sessions, auth_oauth, api_keys, mfa),
+        *(v1_chat, v2_chat, sessions, feedback, catalogue, pages),
+    )
     for room in rooms:
         app.include_router(room.routes)
     pages.mount_static(app)

@@ -204,6 +204,8 @@ async def test_revocations_cannot_be_taken_back_before_they_expire(two: Two) -> 
         "DELETE FROM chat_messages",
         "UPDATE chat_sessions SET user_id = user_id",
         "DELETE FROM users",
+        "UPDATE oidc_identities SET user_id = user_id",
+        "UPDATE oidc_attempts SET browser_hash = browser_hash",
         "SELECT * FROM pg_authid",
         "COPY users TO PROGRAM 'true'",
         "SELECT pg_read_file('postgresql.conf')",

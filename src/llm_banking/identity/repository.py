@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity.models import (
+    OidcAttempt,
     RefreshToken,
     Revocation,
     SignInFailure,
@@ -118,10 +119,14 @@ async def lock_failures(
 
 
 async def purge(session: AsyncSession, now: datetime) -> None:
-    """Delete what has aged out: failures, revocations of tokens that are over, families that ended long ago."""
+    """Delete what has aged out: failures, revocations of tokens that are over, families that ended long ago, attempts.
+
+    An attempt is a sign-in with another provider that nobody came back from.
+    """
     known_place = (SignInFailure.failures == 0) & (SignInFailure.last_failed_at < now - KNOWN_PLACES_KEPT)
     failed = (SignInFailure.failures > 0) & (SignInFailure.last_failed_at < now - FAILURES_KEPT)
     await session.execute(delete(SignInFailure).where(or_(known_place, failed)))
     await session.execute(delete(Revocation).where(Revocation.expires_at < now))
     ended = func.least(TokenFamily.expires_at, func.coalesce(TokenFamily.ended_at, TokenFamily.expires_at))
     await session.execute(delete(TokenFamily).where(ended < now - ENDED_FAMILIES_KEPT))
+    await session.execute(delete(OidcAttempt).where(OidcAttempt.expires_at < now))

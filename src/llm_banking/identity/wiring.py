@@ -14,6 +14,11 @@ from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visi
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.keyed_hash import KeyedHash
 from llm_banking.identity.master_key import load_master_keys
+from llm_banking.identity.oidc.attempts import Attempts
+from llm_banking.identity.oidc.directory import Directory
+from llm_banking.identity.oidc.http import ProviderClient
+from llm_banking.identity.oidc.providers import providers_of
+from llm_banking.identity.oidc.service import OidcSignIn
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import POLL_S, Revocations
@@ -51,6 +56,7 @@ class IdentityServices:
     accounts: Accounts
     api_keys: ApiKeys
     second_factors: SecondFactors
+    oidc: OidcSignIn
     authenticate: Authenticator
 
 
@@ -65,7 +71,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
     api_keys = ApiKeys(master_keys, permissions_of, limits)
     party = RelyingParty(settings.webauthn_rp_id, "llm-banking", settings.webauthn_origins)
     keys = SigningKeys(settings.signing_key_file, private=private)
-    keyed = KeyedHash.of(master_keys)
+    keyed, box = KeyedHash.of(master_keys), SecretBox(master_keys)
     hasher = PasswordHasher.of(settings)
     tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
     revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
@@ -83,7 +89,8 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         sign_in=SignIn(hasher, throttle, families),
         accounts=Accounts(hasher, throttle, families, revocations),
         api_keys=api_keys,
-        second_factors=SecondFactors(Totp(SecretBox(master_keys), issuer="llm-banking"), Passkeys(party)),
+        second_factors=SecondFactors(Totp(box, issuer="llm-banking"), Passkeys(party)),
+        oidc=_build_oidc(settings, keyed, box, families),
         authenticate=Authenticator(
             tokens,
             revocations,
@@ -108,6 +115,12 @@ def api_key_verifier(keys: ApiKeys, database: Database) -> VerifyApiKey:
         )
 
     return verify
+
+
+def _build_oidc(settings: Settings, keyed: KeyedHash, box: SecretBox, families: TokenFamilies) -> OidcSignIn:
+    client, providers = ProviderClient(), providers_of(settings)
+    directory = Directory(client, providers, loopback_http=settings.loopback_http)
+    return OidcSignIn(providers, client, directory, Attempts(keyed, box), families)
 
 
 class Upkeep:

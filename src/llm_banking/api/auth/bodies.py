@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_banking.api.envelope import Model
 from llm_banking.api.text import CustomerRef, ShortText
+from llm_banking.identity import email_address
 from llm_banking.identity.models import User
 from llm_banking.identity.refresh import IssuedTokens
 from llm_banking.identity.roles import permissions_of
@@ -22,13 +23,12 @@ Email = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
-        max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]{2,63}$",
+        max_length=email_address.MAX_CHARACTERS,
+        pattern=email_address.PATTERN,
     ),
     AfterValidator(str.lower),
 ]
-"""An address in ASCII, kept in lower case; other scripts in a domain come in their xn-- form. Look-alikes cannot differ
-from one another in letters that nobody can tell apart."""
+"""As `identity.email_address` says, in lower case."""
 Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
 Device = Annotated[ShortText | None, Field(max_length=100)]
 RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]

@@ -168,7 +168,9 @@ async def test_a_challenge_of_a_sign_in_changes_no_factor(person: Person, client
     assert (await person.factors_status()).totp
 
 
-@pytest.mark.parametrize("change", ["suspended", "back again", "password", "role", "tokens taken back"])
+@pytest.mark.parametrize(
+    "change", ["suspended", "back again", "password", "role", "tokens taken back", "factors reset"]
+)
 async def test_whoever_changed_between_the_steps_is_refused(person: Person, app: FastAPI, change: str) -> None:
     first, accounts = await person.first_step(), app.state.services.identity.accounts
     async with person.database.transaction(scope=Scope.IDENTITY) as session:
@@ -177,6 +179,8 @@ async def test_whoever_changed_between_the_steps_is_refused(person: Person, app:
             await session.execute(row.values(password_changed_at=utc_now()))
         elif change == "role":
             await accounts.set_role(session, person.user_id, Role.PREMIUM)
+        elif change == "factors reset":
+            await accounts.reset_second_factors(session, person.user_id)
         elif change == "tokens taken back":
             await session.execute(row.values(token_epoch=User.token_epoch + 1))
         else:
@@ -193,6 +197,21 @@ async def test_a_factor_removed_between_the_steps_proves_nothing(person: Person)
         await session.execute(delete(TotpSecret).where(TotpSecret.user_id == person.user_id))
     assert code_of(await person.second_step(first)) == (403, "STEP_UP_REQUIRED")
     assert await sessions_of(person) == []
+
+
+async def test_after_a_reset_the_password_signs_in_and_a_new_factor_can_be_set_up(
+    person: Person, app: FastAPI, client: AsyncClient
+) -> None:
+    before = (await person.second_step(await person.first_step())).json()["data"]["access_token"]
+    accounts = app.state.services.identity.accounts
+    async with person.database.transaction(scope=Scope.IDENTITY) as session:
+        assert await accounts.reset_second_factors(session, person.user_id)
+        assert not await accounts.reset_second_factors(session, uuid4())
+    assert (await client.get("/api/auth/me", headers=bearer(before))).status_code == 401
+    response = await person.login()
+    assert (await caller_of(app, response)).authenticated_by == ("pwd",)
+    token = response.json()["data"]["access_token"]
+    assert (await client.post("/api/auth/mfa/totp/enrol", headers=bearer(token))).status_code == 200
 
 
 async def test_a_failure_is_counted_though_the_request_is_refused(person: Person) -> None:

@@ -14,6 +14,7 @@ from llm_banking.identity.models import (
     RefreshToken,
     Revocation,
     SignInFailure,
+    StepUpChallenge,
     TokenFamily,
     TotpSecret,
     User,
@@ -57,6 +58,12 @@ async def has_second_factor(session: AsyncSession, user_id: UUID) -> bool:
     return bool(await session.scalar(select(or_(totp, passkey))))
 
 
+async def remove_second_factors(session: AsyncSession, user_id: UUID) -> None:
+    """Delete a person's second factors, and the challenges that asked for them with what failed at these."""
+    for model in (TotpSecret, WebauthnCredential, StepUpChallenge):
+        await session.execute(delete(model).where(model.user_id == user_id))
+
+
 async def family_of_token(session: AsyncSession, token_hash: bytes) -> TokenFamily | None:
     """The family that a refresh token belongs to, locked until the transaction ends."""
     statement = (
@@ -91,6 +98,14 @@ async def lock_family(session: AsyncSession, family_id: UUID) -> TokenFamily | N
     """A family as the database has it now, held until the transaction ends."""
     statement = select(TokenFamily).where(TokenFamily.id == family_id).with_for_update()
     return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
+
+
+async def session_opened_at(session: AsyncSession, user_id: UUID, family_id: UUID) -> datetime | None:
+    """When a person signed in, of a session that has not ended; a refresh does not change it."""
+    statement = select(TokenFamily.created_at).where(
+        TokenFamily.id == family_id, TokenFamily.user_id == user_id, TokenFamily.ended_at.is_(None)
+    )
+    return (await session.scalars(statement)).one_or_none()
 
 
 async def make_failures(

@@ -15,11 +15,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 from fastapi import Query, Request, Response
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.responses import RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
-from llm_banking.api.auth.bodies import Device, SignedInBody, tokens_body, user_body
+from llm_banking.api.auth.answers import SIGN_IN_RESPONSES, sign_in_answer
+from llm_banking.api.auth.bodies import Device, SignedInBody
 from llm_banking.api.dependencies import CallerDep, Services, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, metadata_of
 from llm_banking.identity.authenticator import visible_to
@@ -28,7 +29,6 @@ from llm_banking.identity.oidc.attempts import ATTEMPT_LIFETIME_S, Attempt, Link
 from llm_banking.identity.oidc.errors import OidcRefusedError
 from llm_banking.identity.oidc.service import Answer
 from llm_banking.identity.principal import PUBLIC, LimitClass, Permission, public, requires
-from llm_banking.identity.sign_in import SignedIn
 from llm_banking.kit.database import Scope
 
 routes = router("/api/auth/oauth", "auth")
@@ -43,10 +43,11 @@ ProviderError = Annotated[str | None, Query(max_length=1_000)]
 
 
 class ExchangeRequest(Model):
-    """The code of the callback. `device` is what the client calls itself."""
+    """The code of the callback. `device` is what the client calls itself; `browser` is as for a password's sign-in."""
 
     code: Annotated[SecretStr, Field(min_length=1, max_length=100)]
     device: Device = None
+    browser: StrictBool = False
 
 
 class LinkBody(Model):
@@ -105,21 +106,22 @@ async def oauth_callback(
     return _redirect(f"{base}/#sign_in_code={sign_in_code}", status=303)
 
 
-@routes.post("/exchange")
+@routes.post("/exchange", response_model=Envelope[SignedInBody], responses=SIGN_IN_RESPONSES)
 @policy(PUBLIC)
 async def oauth_exchange(
     request: Request, response: Response, body: ExchangeRequest, services: ServicesDep
-) -> Envelope[SignedInBody]:
-    """Exchange the code of the callback for a session; once, by the browser that began."""
+) -> Envelope[SignedInBody] | JSONResponse:
+    """Exchange the code of the callback for a session or the second step; once, by the browser that began."""
     browser = request.cookies.get(_cookie_name(services), "")
     async with services.database.transaction(scope=Scope.IDENTITY) as session:
-        signed_in = await services.identity.oidc.exchange(
+        outcome = await services.identity.oidc.exchange(
             session, code=body.code.get_secret_value(), browser=browser, device=body.device
         )
-    if signed_in is None:
+    if outcome is None:
         raise OidcRefusedError("sign-in code")
-    _delete_cookie(response, services)
-    return _answer(request, response, signed_in)
+    answer = sign_in_answer(request, response, outcome, browser=body.browser)
+    _delete_cookie(answer if isinstance(answer, JSONResponse) else response, services)
+    return answer
 
 
 @routes.post("/{provider}/link")
@@ -142,13 +144,6 @@ async def oauth_link(
     response.headers["Cache-Control"] = "no-store"
     _set_cookie(response, services, started.browser)
     data = LinkBody(authorization_url=started.authorization_url, expires_in=ATTEMPT_LIFETIME_S)
-    return Envelope(data=data, metadata=metadata_of(request))
-
-
-def _answer(request: Request, response: Response, signed_in: SignedIn) -> Envelope[SignedInBody]:
-    """What `POST /api/auth/login` answers."""
-    response.headers["Cache-Control"] = "no-store"
-    data = SignedInBody(**tokens_body(signed_in.tokens).model_dump(), user=user_body(signed_in.user))
     return Envelope(data=data, metadata=metadata_of(request))
 
 

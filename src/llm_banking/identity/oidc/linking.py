@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -18,12 +17,11 @@ from llm_banking.identity.oidc.attempts import Link
 from llm_banking.identity.oidc.errors import IdentityTakenError, OidcRefusedError, TooManyLinksError
 from llm_banking.identity.oidc.id_token import Claims
 from llm_banking.identity.roles import Role
+from llm_banking.identity.second_factors import SIGN_IN_IS_RECENT
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
 
 MAX_LINKS = 10
-RECENT = timedelta(minutes=15)
-"""How long after a sign-in its session may add another way to sign in."""
 NAMELESS = "Customer"
 _EMAIL = re.compile(email_address.PATTERN)
 
@@ -70,7 +68,7 @@ async def check_recent(session: AsyncSession, asked: Link) -> None:
     Raises StepUpRefusedError.
     """
     family = await session.get(TokenFamily, asked.session_id, populate_existing=True)
-    if family is None or not _is_live(family) or family.created_at < utc_now() - RECENT:
+    if family is None or not _is_live(family) or family.created_at < utc_now() - SIGN_IN_IS_RECENT:
         raise StepUpRefusedError("Linking an account needs a sign-in of the last 15 minutes. Sign in again.")
 
 

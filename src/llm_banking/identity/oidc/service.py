@@ -15,6 +15,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity import repository
+from llm_banking.identity.admission import Admission, SecondFactorNeeded, SignedIn
 from llm_banking.identity.oidc import linking
 from llm_banking.identity.oidc.attempts import Attempt, Attempts, Holder, Link
 from llm_banking.identity.oidc.directory import Directory, Metadata
@@ -22,8 +23,6 @@ from llm_banking.identity.oidc.errors import OidcRefusedError, ProviderNotSetUpE
 from llm_banking.identity.oidc.http import ProviderClient
 from llm_banking.identity.oidc.id_token import Claims, IdToken, read_header, verify
 from llm_banking.identity.oidc.providers import Provider
-from llm_banking.identity.refresh import TokenFamilies
-from llm_banking.identity.sign_in import SignedIn
 from llm_banking.kit.logs import get_logger
 
 SCOPE = "openid email profile"
@@ -57,13 +56,13 @@ class OidcSignIn:
         client: ProviderClient,
         directory: Directory,
         attempts: Attempts,
-        families: TokenFamilies,
+        admission: Admission,
     ) -> None:
         self._providers = providers
         self._client = client
         self._directory = directory
         self._attempts = attempts
-        self._families = families
+        self._admission = admission
         self._log = get_logger("llm_banking.identity")
 
     def provider(self, name: str) -> Provider:
@@ -142,16 +141,16 @@ class OidcSignIn:
             holder = Holder(user.id, user.token_epoch)
             return await self._attempts.give_code(session, provider=provider.name, browser=browser, holder=holder)
 
-    async def exchange(self, session: AsyncSession, *, code: str, browser: str, device: str | None) -> SignedIn | None:
-        """Open the session that a code stands for. None: refuse, after the commit."""
+    async def exchange(
+        self, session: AsyncSession, *, code: str, browser: str, device: str | None
+    ) -> SignedIn | SecondFactorNeeded | None:
+        """Open the session that a code stands for, or ask for the second factor. None: refuse, after the commit."""
         holder = await self._attempts.take_code(session, code=code, browser=browser)
         user = None if holder is None else await repository.lock_user(session, holder.user_id)
         if holder is None or user is None or user.status != "active" or user.token_epoch != holder.token_epoch:
             self._log.warning("federated sign-in refused", reason="sign-in code" if user is None else "user changed")
             return None
-        self._log.info("signed in", method=METHOD, user_id=str(user.id))
-        tokens = await self._families.open(session, user, device=device, authenticated_by=(METHOD,))
-        return SignedIn(user, tokens)
+        return await self._admission.admit(session, user, device=device, authenticated_by=(METHOD,))
 
     @contextmanager
     def _logged(self, provider: Provider) -> Iterator[None]:

@@ -294,7 +294,7 @@ CLASS_BY_PATH: list[tuple[str, Callable[[LimitClass], bool]]] = [
     (r"/health.*|/metrics", lambda one: one is LimitClass.UNLIMITED),
     (r"/|/favicon\.svg", lambda one: one is LimitClass.PAGE),
     (r"/api/v\d/chat.*", lambda one: one is LimitClass.CHAT),
-    (r"/api/auth/(register|login)", lambda one: one is LimitClass.SIGN_IN),
+    (r"/api/auth/(register|login(/second-factor)?)", lambda one: one is LimitClass.SIGN_IN),
     (r"/api/auth/api-keys.*", lambda one: one is LimitClass.KEYS),
     (r"/api/admin.*", lambda one: one is LimitClass.ADMIN),
     (r"/api/v2/me(/.*)?", lambda one: one is LimitClass.PRIVACY),

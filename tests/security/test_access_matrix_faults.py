@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from llm_banking.api.access import declared_routes
 from llm_banking.api.dependencies import CallerDep, policy, router
 from llm_banking.dialogue import repository
+from llm_banking.dialogue.errors import SessionNotFoundError
 from llm_banking.dialogue.models import ChatSession
 from llm_banking.identity.api_keys import ApiKeys
 from llm_banking.identity.principal import PUBLIC, Permission, Principal, requires
@@ -129,7 +130,7 @@ async def test_a_refusal_that_says_whether_there_is_something_is_found(
 ) -> None:
     async def tells(session: AsyncSession, session_id: Any, *_: Any, **__: Any) -> ChatSession:
         found = await session.get(ChatSession, session_id)
-        error = repository.SessionNotFoundError()
+        error = SessionNotFoundError()
         error.message += " It may be somebody else's." if found is not None else ""
         raise error
 

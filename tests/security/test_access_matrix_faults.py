@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from llm_banking.api.access import declared_routes
-from llm_banking.api.dependencies import CallerDep, policy, router
+from llm_banking.api.dependencies import CallerDep, policy, policy_of, router
 from llm_banking.dialogue import repository
 from llm_banking.dialogue.errors import SessionNotFoundError
 from llm_banking.dialogue.models import ChatSession
@@ -142,6 +142,8 @@ async def test_a_refusal_that_says_whether_there_is_something_is_found(
 
 @pytest.mark.parametrize("name", OF_OTHERS)
 async def test_without_its_filter_a_query_is_found_out_and_the_second_wall_holds_it(stage: Stage, name: str) -> None:
+    if policy_of(route_of(stage.app, name).endpoint) == PUBLIC:
+        pytest.skip("a route for anyone knows no caller whose rows a filter could be about")
     with stage.without_filters():
         async with stage.walls(up=False):
             naked = (await foreign_things(stage, name)).problems

@@ -160,12 +160,20 @@ async def left_of(url: str, user_id: UUID) -> tuple[int, int, int, int]:
 
 def test_evidence_is_written_from_the_figures(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
-    readme, intents = tmp_path / "README.md", tmp_path / "intents.md"
-    for copy, original in ((readme, root / "README.md"), (intents, root / "docs/03-banking-use-cases.md")):
+    readme, intents, security = tmp_path / "README.md", tmp_path / "intents.md", tmp_path / "security.md"
+    originals = {
+        readme: root / "README.md",
+        intents: root / "docs/03-banking-use-cases.md",
+        security: root / "docs/07-security-compliance.md",
+    }
+    for copy, original in originals.items():
         copy.write_text(original.read_text())
-    run("evidence", "--results", str(root / "results"), "--readme", str(readme), "--intents", str(intents))
-    assert readme.read_text() == (root / "README.md").read_text()
-    assert intents.read_text() == (root / "docs/03-banking-use-cases.md").read_text()
+    run(
+        *("evidence", "--results", str(root / "results"), "--readme", str(readme)),
+        *("--intents", str(intents), "--security", str(security)),
+    )
+    for copy, original in originals.items():
+        assert copy.read_text() == original.read_text()
 
 
 def test_each_misuse_is_one_line_that_names_the_remedy(

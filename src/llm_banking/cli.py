@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from llm_banking.kit.errors import ConfigurationError, LlmBankingError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conversational assistant for banks.")
 nlu_app = typer.Typer(no_args_is_help=True, help="The understanding model.")
@@ -135,30 +140,42 @@ def evidence(
         "docs/04-understanding.md"
     ),
     card: Annotated[Path, typer.Option(help="The model card.")] = Path("docs/model-card.md"),
+    security: Annotated[Path, typer.Option(help="Document that says who may call what.")] = Path("docs/07-security-compliance.md"),
 ) -> None:
     """Write the rendered parts of the documents, from the figures and the code and from nothing else."""
+    from llm_banking.api.access import declared_routes
+    from llm_banking.proof.access import write_access
     from llm_banking.proof.report import write_evidence
     from llm_banking.proof.understanding_report import write_understanding
 
     write_evidence(results, readme, intents)
     write_understanding(results, understanding, card)
-    written = ", ".join(str(path) for path in (readme, intents, understanding, card))
+    with _unconnected_app() as served:
+        write_access(security, [(one.method, one.path, one.policy.permission) for one in declared_routes(served)])
+    written = ", ".join(str(path) for path in (readme, intents, understanding, card, security))
     typer.echo(f"The rendered parts of {written} are those of {results} and of the code.")
 
 
 @app.command()
 def openapi(out: Path) -> None:
     """Write the API's schema, from which the web client is generated."""
+    with _unconnected_app() as served:
+        out.write_text(json.dumps(served.openapi(), indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _unconnected_app() -> Iterator[FastAPI]:
+    """The application as it is built, without a database; no key and no log stays behind."""
     import tempfile
 
     from llm_banking.app import create_app
     from llm_banking.kit.logs import configure_logging
     from llm_banking.settings import Settings
 
-    with tempfile.TemporaryDirectory() as home:  # the keys and the log that a first start makes are of no use here
+    with tempfile.TemporaryDirectory() as home:
         urls = {"database_url": "postgresql://none", "redis_url": "redis://none"}
         settings = Settings.model_validate({**urls, "LLM_BANKING_HOME": home})
-        out.write_text(json.dumps(create_app(settings).openapi(), indent=1) + "\n", encoding="utf-8")
+        yield create_app(settings)
         configure_logging(settings.log_level, None)
 
 

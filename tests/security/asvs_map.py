@@ -105,7 +105,7 @@ def is_a_test(test_id: str, root: Path = ROOT) -> bool:
     """Whether pytest would collect an id: `path::[Class::]test[parameters]`.
 
     Told from the source alone. A test that is always skipped or may fail proves nothing, and is none. The parameters
-    must be made of texts that stand in the test's file or in test modules that it imports.
+    must be made of texts that the decorator holds, or what its names stand for.
     """
     name, bracket, parameters = test_id.partition("[")
     path, *names = name.split("::")
@@ -121,12 +121,17 @@ def is_a_test(test_id: str, root: Path = ROOT) -> bool:
 @cache
 def _tests_of(file: Path, root: Path) -> dict[str, TestFunction]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    texts = frozenset(_texts(tree)) | {text for one in _imported(tree, root) for text in _texts(one)}
-    return {name: TestFunction(marked, texts) for name, marked in _functions(tree.body, "", set())}
+    found = {}
+    for name, node, marks in _functions(tree.body, "", set()):
+        decorators = [one for one in node.decorator_list if "parametrize" in _marks(one)]
+        found[name] = TestFunction("parametrize" in marks, _texts_behind(decorators, tree, root))
+    return found
 
 
-def _functions(body: Iterable[ast.stmt], prefix: str, above: set[str]) -> Iterator[tuple[str, bool]]:
-    """Names of collected tests, each with whether it is parametrised. `above` are the marks of the classes around."""
+def _functions(
+    body: Iterable[ast.stmt], prefix: str, above: set[str]
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, set[str]]]:
+    """Names of collected tests, each with its function and its marks. `above` are those of the classes around."""
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             marks = above | {mark for one in node.decorator_list for mark in _marks(one)}
@@ -134,7 +139,7 @@ def _functions(body: Iterable[ast.stmt], prefix: str, above: set[str]) -> Iterat
                 if node.name.startswith("Test"):
                     yield from _functions(node.body, f"{prefix}{node.name}::", marks)
             elif node.name.startswith("test_") and not marks & _PROVES_NOTHING:
-                yield f"{prefix}{node.name}", "parametrize" in marks
+                yield f"{prefix}{node.name}", node, marks
 
 
 def _marks(decorator: ast.expr) -> set[str]:
@@ -143,15 +148,35 @@ def _marks(decorator: ast.expr) -> set[str]:
     return {name.rpartition(".")[2]} if name.startswith("pytest.mark.") else set()
 
 
-def _imported(tree: ast.Module, root: Path) -> Iterator[ast.Module]:
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
-            file = root / f"{(node.module or '').replace('.', '/')}.py"
-            if file.is_file():
-                yield ast.parse(file.read_text(encoding="utf-8"))
+def _texts_behind(nodes: Iterable[ast.AST], tree: ast.Module, root: Path) -> frozenset[str]:
+    """The texts in some nodes and in what their names stand for, here or in a test module that is imported."""
+    assigned = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    imported = {
+        alias.asname or alias.name: root / f"{node.module.replace('.', '/')}.py"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
+        for alias in node.names
+    }
+    pending, seen, found = list(nodes), set[str](), set[str]()
+    while pending:
+        node = pending.pop()
+        found |= set(_texts(node))
+        for name in {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - seen:
+            seen.add(name)
+            if name in assigned:
+                pending.append(assigned[name])
+            elif name in imported and imported[name].is_file():
+                found |= set(_texts(ast.parse(imported[name].read_text(encoding="utf-8"))))
+    return frozenset(found)
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
+def _texts(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool):
             yield str(node.value)

@@ -26,6 +26,8 @@ def test_cases(case): ...
 @pytest.mark.parametrize(("kind", "case"), WORDS)
 def test_words(kind, case): ...
 
+OTHERS = ["elsewhere"]
+
 @pytest.mark.skip(reason="later")
 def test_skipped(): ...
 
@@ -144,6 +146,7 @@ def tree(tmp_path: Path) -> Path:
         ("test_words[big-a: b]", True),
         ("test_words[small: c]", True),
         ("test_words[small-d]", False),
+        ("test_words[elsewhere]", False),
         ("test_skipped", False),
         ("test_may_fail", False),
         ("helper", False),

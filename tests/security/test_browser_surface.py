@@ -36,6 +36,7 @@ DANGERS = {
     "runs text": r"\beval\s*\(|new Function\b|javascript:",
     "listens to other windows": r"addEventListener\(\s*['\"]message|window\.onmessage",
     "embeds what browsers gave up or another page": r"<(object|embed|applet|iframe|frame)\b",
+    "stands in the way of pasting": r"onPaste|onBeforeInput|['\"]paste['\"]",
     "loads from elsewhere": r"(src|href)=[\"'](https?:)?//",
 }
 
@@ -183,7 +184,8 @@ def dangers(source: str) -> list[str]:
 
 
 def test_the_page_shows_text_as_text_and_nothing_of_others() -> None:
-    sources = [WEB / "index.html", *sorted((WEB / "src").rglob("*.ts*"))]
+    scripts = (path for path in sorted((WEB / "src").rglob("*.ts*")) if ".test." not in path.name)
+    sources = [WEB / "index.html", *scripts]
     assert len(sources) > 20
     found = {str(path.relative_to(WEB)): dangers(path.read_text(encoding="utf-8")) for path in sources}
     assert {path: what for path, what in found.items() if what} == {}
@@ -194,9 +196,28 @@ PLANTED: Mapping[str, str] = {
     "runs text": "eval(reply)",
     "listens to other windows": "window.addEventListener('message', take)",
     "embeds what browsers gave up or another page": '<iframe src="/docs">',
+    "stands in the way of pasting": "<input onPaste={refuse} />",
     "loads from elsewhere": '<script src="https://cdn.example/a.js">',
 }
 
 
 def test_the_check_sees_each_danger() -> None:
     assert {what: dangers(source) for what, source in PLANTED.items()} == {what: [what] for what in DANGERS}
+
+
+def password_fields(source: str) -> tuple[int, int]:
+    """How many fields of a source mask what is typed, and how many tell password managers what they are for."""
+    return source.count('type="password"'), len(re.findall(r'autoComplete="(?:current|new)-password"', source))
+
+
+def test_every_password_field_is_masked_and_known_to_password_managers() -> None:
+    """ASVS 5.0, 6.2.6 and 6.2.7; that nothing refuses pasting is among the dangers."""
+    for path in sorted((WEB / "src").rglob("*.tsx")):
+        masked, known = password_fields(path.read_text(encoding="utf-8"))
+        assert masked == known, path.name
+
+
+@pytest.mark.parametrize("field", ['<input type="password" />', '<input type="text" autoComplete="new-password" />'])
+def test_the_check_sees_a_field_that_is_only_half_one(field: str) -> None:
+    masked, known = password_fields(field)
+    assert masked != known

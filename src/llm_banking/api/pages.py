@@ -52,7 +52,8 @@ async def page(request: Request) -> Response:
 @policy(public(LimitClass.PAGE))
 async def favicon(request: Request) -> Response:
     """The page's icon."""
-    return _file(request, "favicon.svg", {"Cache-Control": "max-age=86400"})
+    content_type = "image/svg+xml; charset=utf-8"
+    return _file(request, "favicon.svg", {"Content-Type": content_type, "Cache-Control": "max-age=86400"})
 
 
 def _file(request: Request, name: str, headers: dict[str, str]) -> Response:

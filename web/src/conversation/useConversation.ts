@@ -13,10 +13,27 @@ export interface ConversationActions {
   startNew: () => void
 }
 
-export function useConversation(customerId: string | null, onAnswered: () => void): ConversationActions {
+interface ConversationOptions {
+  /** Named in each request; null where the caller is the customer. */
+  customerId: string | null
+  /** Whose conversation this tab remembers. */
+  owner: string
+  onAnswered: () => void
+  /** A message was not taken because the session is over. */
+  onSignedOut: (message: string) => void
+}
+
+export function useConversation({
+  customerId,
+  owner,
+  onAnswered,
+  onSignedOut,
+}: ConversationOptions): ConversationActions {
   const [conversation, dispatch] = useReducer(reduce, emptyConversation)
   const inFlight = useRef<AbortController | null>(null)
   const sentCount = useRef(0)
+  const keepUnsent = useRef(onSignedOut)
+  keepUnsent.current = onSignedOut
   const { sessionId } = conversation
 
   const beginRequest = useCallback(() => {
@@ -33,14 +50,16 @@ export function useConversation(customerId: string | null, onAnswered: () => voi
       try {
         const reply = await sendChat({ message: text, user_id: customerId, session_id: sessionId }, signal)
         if (signal.aborted) return
-        writeConversationId(customerId, reply.session_id)
+        writeConversationId(owner, reply.session_id)
         dispatch({ type: 'answered', key, reply, at: new Date().toISOString() })
         onAnswered()
       } catch (cause) {
-        if (!signal.aborted) dispatch({ type: 'sendFailed', key, failure: failureFromException(cause) })
+        const failure = failureFromException(cause)
+        if (failure.kind === 'signed-out') keepUnsent.current(text)
+        if (!signal.aborted) dispatch({ type: 'sendFailed', key, failure })
       }
     },
-    [beginRequest, customerId, onAnswered, sessionId],
+    [beginRequest, customerId, owner, onAnswered, sessionId],
   )
 
   const open = useCallback(
@@ -50,30 +69,30 @@ export function useConversation(customerId: string | null, onAnswered: () => voi
       try {
         const messages = await listMessages(id, signal)
         if (signal.aborted) return
-        writeConversationId(customerId, id)
+        writeConversationId(owner, id)
         dispatch({ type: 'opened', messages })
       } catch (cause) {
         if (signal.aborted) return
         const failure = failureFromException(cause)
-        if (failure.kind === 'gone') writeConversationId(customerId, null)
+        if (failure.kind === 'gone') writeConversationId(owner, null)
         dispatch({ type: 'openFailed', failure })
       }
     },
-    [beginRequest, customerId],
+    [beginRequest, owner],
   )
 
   const startNew = useCallback(() => {
     inFlight.current?.abort()
-    writeConversationId(customerId, null)
+    writeConversationId(owner, null)
     dispatch({ type: 'started' })
-  }, [customerId])
+  }, [owner])
 
   useEffect(() => {
-    const stored = readConversationId(customerId)
+    const stored = readConversationId(owner)
     if (stored) void open(stored)
     else dispatch({ type: 'started' })
     return () => inFlight.current?.abort()
-  }, [customerId, open])
+  }, [owner, open])
 
   const failed = undelivered(conversation)
 

@@ -34,7 +34,9 @@ from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.settings import Environment, Settings, load_settings
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID")
+CORS_REQUEST_HEADERS = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID", "X-Requested-With"),
+)
 CORS_RESPONSE_HEADERS = ("Deprecation", "Link", "Retry-After", "X-Request-ID")
 CORS_PREFLIGHT_KEPT_S = 600
 

@@ -92,6 +92,14 @@ async def lock_family(session: AsyncSession, family_id: UUID) -> TokenFamily | N
     return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
 
 
+async def session_opened_at(session: AsyncSession, user_id: UUID, family_id: UUID) -> datetime | None:
+    """When a person signed in, of a session that has not ended; a refresh does not change it."""
+    statement = select(TokenFamily.created_at).where(
+        TokenFamily.id == family_id, TokenFamily.user_id == user_id, TokenFamily.ended_at.is_(None)
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
 async def make_failures(
     session: AsyncSession, name_hash: bytes, places: tuple[bytes, ...], now: datetime
 ) -> frozenset[bytes]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from llm_banking.identity import repository
+from llm_banking.identity.admission import Admission
 from llm_banking.identity.api_keys import ApiKeyLimits, ApiKeys
 from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visible_to
 from llm_banking.identity.hashing import PasswordHasher
@@ -22,6 +23,7 @@ from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.service import Accounts
 from llm_banking.identity.sign_in import SignIn
+from llm_banking.identity.sign_in_tickets import SignInTickets
 from llm_banking.identity.signing_keys import SigningKeys
 from llm_banking.identity.throttle import SignInThrottle
 from llm_banking.identity.tokens import AccessTokens
@@ -47,6 +49,7 @@ class IdentityServices:
     tokens: AccessTokens
     revocations: Revocations
     families: TokenFamilies
+    admission: Admission
     sign_in: SignIn
     accounts: Accounts
     api_keys: ApiKeys
@@ -73,6 +76,9 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         tokens, revocations, keyed, lifetime_s=settings.session_s, grace_s=settings.refresh_grace_s
     )
     throttle = SignInThrottle(keyed)
+    box = SecretBox(master_keys)
+    second_factors = SecondFactors(Totp(box, issuer="llm-banking"), Passkeys(party))
+    admission = Admission(families, throttle, second_factors.step_up, SignInTickets(box))
     return IdentityServices(
         keys=keys,
         keyed=keyed,
@@ -80,10 +86,11 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         tokens=tokens,
         revocations=revocations,
         families=families,
-        sign_in=SignIn(hasher, throttle, families),
+        admission=admission,
+        sign_in=SignIn(hasher, throttle, admission),
         accounts=Accounts(hasher, throttle, families, revocations),
         api_keys=api_keys,
-        second_factors=SecondFactors(Totp(SecretBox(master_keys), issuer="llm-banking"), Passkeys(party)),
+        second_factors=second_factors,
         authenticate=Authenticator(
             tokens,
             revocations,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Request
 from pydantic import Field
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
@@ -66,8 +66,7 @@ def _fields(row: ApiKey) -> dict[str, object]:
     return {name: getattr(row, name) for name in KeyBody.model_fields}
 
 
-def _issued(request: Request, response: Response, issued: IssuedKey) -> Envelope[NewKeyBody]:
-    response.headers["Cache-Control"] = "no-store"
+def _issued(request: Request, issued: IssuedKey) -> Envelope[NewKeyBody]:
     body = NewKeyBody.model_validate({**_fields(issued.row), "key": issued.text})
     return Envelope(data=body, metadata=metadata_of(request))
 
@@ -85,7 +84,7 @@ async def list_api_keys(request: Request, caller: CallerDep, services: ServicesD
 @routes.post("", status_code=201)
 @policy(requires(Permission.KEYS_MANAGE))
 async def create_api_key(
-    request: Request, response: Response, body: KeyRequest, caller: CallerDep, services: ServicesDep
+    request: Request, body: KeyRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[NewKeyBody]:
     """Make a key. Its text is in this reply and nowhere else."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
@@ -97,13 +96,13 @@ async def create_api_key(
             scopes=frozenset(body.scopes),
             lifetime=timedelta(days=body.lifetime_days),
         )
-    return _issued(request, response, issued)
+    return _issued(request, issued)
 
 
 @routes.post("/{key_id}/rotate", status_code=201)
 @policy(requires(Permission.KEYS_MANAGE))
 async def rotate_api_key(
-    request: Request, response: Response, key_id: UUID, body: RotateRequest, caller: CallerDep, services: ServicesDep
+    request: Request, key_id: UUID, body: RotateRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[NewKeyBody]:
     """Make a key's successor; the old one works on for the overlap, then ends."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
@@ -115,7 +114,7 @@ async def rotate_api_key(
             lifetime=timedelta(days=body.lifetime_days),
             overlap=timedelta(hours=body.overlap_hours),
         )
-    return _issued(request, response, issued)
+    return _issued(request, issued)
 
 
 @routes.delete("/{key_id}")

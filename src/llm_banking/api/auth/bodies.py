@@ -7,15 +7,17 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, SecretStr, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
 from llm_banking.api.envelope import Model
 from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.identity.models import User
 from llm_banking.identity.refresh import IssuedTokens
 from llm_banking.identity.roles import permissions_of
 from llm_banking.identity.sign_in import SignInName
+from llm_banking.identity.sign_in_tickets import MAX_TICKET_CHARACTERS
 
 MAX_PASSWORD_CHARACTERS = 1_024
 """As sent. What counts is the length after normalisation, which the password rules bound."""
@@ -34,6 +36,7 @@ from one another in letters that nobody can tell apart."""
 Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
 Device = Annotated[ShortText | None, Field(max_length=100)]
 RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+TicketText = Annotated[SecretStr, Field(min_length=1, max_length=MAX_TICKET_CHARACTERS)]
 
 
 class RegisterRequest(Model):
@@ -51,12 +54,16 @@ class Accepted(Model):
 
 
 class LoginRequest(Model):
-    """An e-mail or a customer number, and the password. `device` is what the client calls itself."""
+    """An e-mail or a customer number, and the password. `device` is what the client calls itself.
+
+    `browser`: the refresh token comes in a cookie that no script can read, and not in the body.
+    """
 
     email: Email | None = None
     customer_number: CustomerRef | None = None
     password: Password
     device: Device = None
+    browser: StrictBool = False
 
     @model_validator(mode="after")
     def _one_name(self) -> Self:
@@ -69,10 +76,18 @@ class LoginRequest(Model):
         return SignInName(email=self.email, customer_number=self.customer_number)
 
 
-class RefreshRequest(Model):
-    """A refresh token, and the device name of the sign-in."""
+class SecondFactorRequest(StepUpAnswer):
+    """The second step of a sign-in: what the first one gave, and the answer to its challenge."""
 
-    refresh_token: RefreshTokenText
+    ticket: TicketText
+    device: Device = None
+    browser: StrictBool = False
+
+
+class RefreshRequest(Model):
+    """A refresh token, and the device name of the sign-in. A page sends no token: its browser holds the cookie."""
+
+    refresh_token: RefreshTokenText | None = None
     device: Device = None
 
 
@@ -97,21 +112,31 @@ class UserBody(Model):
 class AccessBody(Model):
     """An access token (RFC 6750). `expires_in` is seconds."""
 
-    access_token: str
+    access_token: Annotated[str, Field(repr=False)]
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type's name (RFC 6750), not a secret
     expires_in: int
 
 
 class TokensBody(AccessBody):
-    """An access token and the refresh token that follows it."""
+    """An access token and the refresh token that follows it: null where the browser was given it as a cookie."""
 
-    refresh_token: str
+    refresh_token: Annotated[str | None, Field(repr=False)]
 
 
 class SignedInBody(TokensBody):
     """Both tokens, and whose they are."""
 
     user: UserBody
+
+
+class SecondFactorNeededBody(Model):
+    """The password fits, and a second factor is asked for. The ticket is good with this challenge, once, until it ends.
+
+    It goes to `POST /api/auth/login/second-factor`.
+    """
+
+    ticket: Annotated[str, Field(repr=False)]
+    challenge: ChallengeBody
 
 
 class SignedOut(Model):
@@ -132,12 +157,12 @@ def user_body(user: User) -> UserBody:
     )
 
 
-def tokens_body(tokens: IssuedTokens) -> TokensBody:
-    """Issued tokens as a body."""
+def tokens_body(tokens: IssuedTokens, *, browser: bool) -> TokensBody:
+    """Issued tokens as a body; without the refresh token where the browser keeps it."""
     return TokensBody(
         access_token=tokens.access_token,
         expires_in=tokens.access_expires_in_s,
-        refresh_token=tokens.refresh_token,
+        refresh_token=None if browser else tokens.refresh_token,
     )
 
 

@@ -132,7 +132,7 @@ export class FakeBank {
       case 'POST /api/auth/register':
         return this.registerFailure
           ? failure(this.registerFailure)
-          : Response.json({ success: true, data: { status: 'accepted' }, metadata }, { status: 202 })
+          : success({ status: 'accepted' }, 202)
       case 'POST /api/auth/login':
         if (body.password !== PASSWORD) return failure(WRONG_PASSWORD)
         return this.firstStepDone()
@@ -178,7 +178,7 @@ export class FakeBank {
 
   private firstStepDone(): Response {
     if (!this.asksSecondFactor) return success(this.issue())
-    return Response.json({ success: true, data: { ticket: 'ticket', challenge: challenge() }, metadata }, { status: 202 })
+    return success({ ticket: 'ticket', challenge: challenge() }, 202)
   }
 
   private chat(request: ChatRequest): Response {
@@ -227,8 +227,8 @@ export function storedMessage(changes: Partial<StoredMessage> = {}): StoredMessa
   }
 }
 
-function success(data: unknown): Response {
-  return Response.json({ success: true, data, metadata })
+function success(data: unknown, status = 200): Response {
+  return Response.json({ success: true, data, metadata }, { status })
 }
 
 function failure({ status, message, code = 'ERROR', details = {} }: Failing): Response {

@@ -18,7 +18,12 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
   return (
     <main className="page">
       <div className="account">
-        <Title>Your account</Title>
+        <div className="account-head">
+          <Title>Your account</Title>
+          <button type="button" className="button button-quiet" onClick={onClose}>
+            Back to the conversation
+          </button>
+        </div>
         <section className="account-section" aria-labelledby="account-you">
           <h2 id="account-you">You</h2>
           <dl className="account-facts">
@@ -65,9 +70,6 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
               onClick={() => void bankSession.signOut()}
             >
               Sign out
-            </button>
-            <button type="button" className="button button-quiet" onClick={onClose}>
-              Back to the conversation
             </button>
           </div>
         </section>

@@ -1,6 +1,6 @@
 import { type FormEvent, useRef, useState } from 'react'
 import { beginStepUp, confirmTotp, disableTotp, enrolTotp } from '../../api/client'
-import type { Challenge, Factors, Proof, TotpEnrolment } from '../../api/types'
+import type { Challenge, Factors, Proof, StepUpAnswer, TotpEnrolment } from '../../api/types'
 import { useSubmit } from '../../lib/useSubmit'
 import { CancelButton } from './CancelButton'
 import { FactorSection } from './FactorSection'
@@ -41,11 +41,17 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
   const prove = async (action: 'totp.enrol' | 'totp.disable') =>
     setMode({ name: 'proving', action, challenge: await beginStepUp(action) })
 
+  /** The picture and the key come before the field for the code, so the focus goes above them. */
+  const enrol = async (answer: StepUpAnswer | null) => {
+    setMode({ name: 'enrolling', enrolment: await enrolTotp(answer) })
+    heading.current?.focus()
+  }
+
   const setUp = () =>
     submit(async () => {
       setDone('')
       if (factors.passkeys.length > 0) await prove('totp.enrol')
-      else setMode({ name: 'enrolling', enrolment: await enrolTotp(null) })
+      else await enrol(null)
     })
 
   const remove = () =>
@@ -56,7 +62,7 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
 
   const useProof = async (action: 'totp.enrol' | 'totp.disable', challenge: Challenge, proof: Proof) => {
     const answer = { challenge_id: challenge.challenge_id, ...proof }
-    if (action === 'totp.enrol') setMode({ name: 'enrolling', enrolment: await enrolTotp(answer) })
+    if (action === 'totp.enrol') await enrol(answer)
     else finish(await disableTotp(answer), 'The authenticator app is removed.')
   }
 
@@ -66,24 +72,24 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
         <>
           <p>
             {factors.totp
-              ? 'Set up: signing in asks for a code from your app.'
+              ? 'Signing in asks for a code from your app.'
               : 'An app on your phone shows a new code every 30 seconds; signing in then asks for it.'}
           </p>
           <div className="form-actions">
-            {factors.totp ? (
-              <button type="button" className="button button-secondary" aria-disabled={busy} onClick={() => void remove()}>
-                Remove the app
-              </button>
-            ) : (
-              <button type="button" className="button button-secondary" aria-disabled={busy} onClick={() => void setUp()}>
-                Set up an app
-              </button>
-            )}
+            <button
+              type="button"
+              className="button button-secondary"
+              aria-disabled={busy}
+              onClick={() => void (factors.totp ? remove() : setUp())}
+            >
+              {factors.totp ? 'Remove the app' : 'Set up an app'}
+            </button>
           </div>
         </>
       )}
       {mode.name === 'proving' && (
         <ProofForm
+          key={mode.challenge.challenge_id}
           challenge={mode.challenge}
           action={mode.action === 'totp.enrol' ? 'Continue' : 'Remove the app'}
           onProof={(proof) => useProof(mode.action, mode.challenge, proof)}
@@ -127,7 +133,8 @@ function Enrolment({ enrolment, onConfirmed, onCancel }: EnrolmentProps) {
         <QrCode text={enrolment.uri} label="QR code with the key below, for the camera of your app" />
         <div className="enrolment-text">
           <p>
-            Scan the picture with the app, or <a href={enrolment.uri}>open it in an app on this device</a>, or type the key:
+            Scan the picture with the app, or <a href={enrolment.uri}>open it in an app on this device</a>, or type the
+            key:
           </p>
           <p>
             <code className="enrolment-key" data-testid="totp-secret">
@@ -137,7 +144,7 @@ function Enrolment({ enrolment, onConfirmed, onCancel }: EnrolmentProps) {
           <p>Show it to nobody. It is not shown again.</p>
         </div>
       </div>
-      <CodeField value={code} problem={problem.fields.code} onChange={setCode} autoFocus />
+      <CodeField value={code} problem={problem.fields.code} onChange={setCode} />
       <div className="form-actions">
         <SubmitButton busy={busy}>Confirm the code</SubmitButton>
         <CancelButton onClick={onCancel} />

@@ -1,8 +1,8 @@
-import { type InputHTMLAttributes, type ReactNode, useId, useState } from 'react'
+import { type InputHTMLAttributes, useId, useState } from 'react'
 
 interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string
-  hint?: ReactNode
+  hint?: string
   problem?: string | undefined
 }
 

@@ -58,8 +58,8 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
   const proveNew = async (challenge: Challenge, proof: Proof) =>
     setMode({ name: 'adding', options: await beginPasskey({ challenge_id: challenge.challenge_id, ...proof }) })
 
-  const proveDelete = async (passkey: Passkey, challenge: Challenge, proof: Proof) =>
-    finish(await deletePasskey(passkey.id, { challenge_id: challenge.challenge_id, ...proof }), 'The passkey is deleted.')
+  const proveDelete = async (passkey: Passkey, { challenge_id }: Challenge, proof: Proof) =>
+    finish(await deletePasskey(passkey.id, { challenge_id, ...proof }), 'The passkey is deleted.')
 
   return (
     <FactorSection title="Passkeys" headingRef={heading} done={done} problem={problem}>
@@ -82,6 +82,7 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
       )}
       {mode.name === 'proving-new' && (
         <ProofForm
+          key={mode.challenge.challenge_id}
           challenge={mode.challenge}
           action="Continue"
           onProof={(proof) => proveNew(mode.challenge, proof)}
@@ -94,6 +95,7 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
         <>
           <p>Delete the passkey “{mode.passkey.name}”? Signing in with it will not work any more.</p>
           <ProofForm
+            key={mode.challenge.challenge_id}
             challenge={mode.challenge}
             action="Delete the passkey"
             onProof={(proof) => proveDelete(mode.passkey, mode.challenge, proof)}

@@ -59,7 +59,9 @@ export function ProofForm({ challenge, action, onProof, onRestart, children }: P
         <>
           {passkey && <p className="form-or">or</p>}
           <CodeField value={code} problem={problem.fields.code} autoFocus={!passkey} onChange={setCode} />
-          <SubmitButton busy={busy}>{action}</SubmitButton>
+          <SubmitButton busy={busy} secondary={passkey}>
+            {passkey ? `${action} with the code` : action}
+          </SubmitButton>
         </>
       )}
       {children}

@@ -31,7 +31,7 @@ export function SignInPage({ session, page, go }: SignInPageProps) {
   if (step !== null) {
     const restart = () => bankSession.abandonStep()
     return (
-      <SignInCard key="step" title="One more step">
+      <SignInCard key="step" title="One more step" focused={false}>
         <p>Your account is protected by a second factor.</p>
         <ProofForm
           challenge={step.challenge}
@@ -91,11 +91,17 @@ export function SignInPage({ session, page, go }: SignInPageProps) {
   )
 }
 
-function SignInCard({ title, children }: { title: string; children: ReactNode }) {
+interface SignInCardProps {
+  title: string
+  focused?: boolean
+  children: ReactNode
+}
+
+function SignInCard({ title, focused = true, children }: SignInCardProps) {
   return (
     <main className="page">
       <div className="card">
-        <Title>{title}</Title>
+        <Title focused={focused}>{title}</Title>
         {children}
       </div>
     </main>

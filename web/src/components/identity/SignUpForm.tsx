@@ -7,8 +7,10 @@ import { Field } from './Field'
 import { FormProblem } from './FormProblem'
 import { SubmitButton } from './SubmitButton'
 
-const MIN_PASSWORD_CHARACTERS = 15
 const LABELS = { email: 'The e-mail', display_name: 'The name', password: 'The password' }
+const PASSWORD_RULES =
+  '15 to 128 characters of any kind; spaces count. A phrase of several words of your own is good. ' +
+  'Not what is tried first: common words, your name or e-mail, dates, neighbouring keys.'
 const TAKEN =
   'No account was opened with this e-mail and password. If you have one already, sign in with its own password.'
 
@@ -60,12 +62,7 @@ export function SignUpForm() {
         autoComplete="new-password"
         value={password}
         problem={fields.password}
-        hint={
-          <>
-            {MIN_PASSWORD_CHARACTERS} to 128 characters of any kind; spaces count. A phrase of several words of your own is
-            good. Not what is tried first: common words, your name or e-mail, dates, neighbouring keys.
-          </>
-        }
+        hint={PASSWORD_RULES}
         onChange={(event) => setPassword(event.target.value)}
       />
       <SubmitButton busy={busy} wide>

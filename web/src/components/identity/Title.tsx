@@ -1,9 +1,16 @@
 import { type ReactNode, useEffect, useRef } from 'react'
 
-/** The page's heading. It takes the focus when the page comes up, so that a screen reader begins there. */
-export function Title({ children }: { children: ReactNode }) {
+interface TitleProps {
+  children: ReactNode
+  /** Whether it takes the focus when the page comes up, so that a screen reader begins there. */
+  focused?: boolean
+}
+
+export function Title({ children, focused = true }: TitleProps) {
   const heading = useRef<HTMLHeadingElement>(null)
-  useEffect(() => heading.current?.focus(), [])
+  useEffect(() => {
+    if (focused) heading.current?.focus()
+  }, [focused])
   return (
     <h1 className="page-title" tabIndex={-1} ref={heading}>
       {children}

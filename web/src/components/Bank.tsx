@@ -27,12 +27,7 @@ interface BankProps {
 
 export function Bank({ owner, customerId, listOwner, customerName, draft, demo = false, account, cover }: BankProps) {
   const sessions = useSessions(listOwner)
-  const talk = useConversation({
-    customerId,
-    owner,
-    onAnswered: sessions.refresh,
-    onSignedOut: (message) => draft.putBack(owner, message),
-  })
+  const talk = useConversation({ customerId, owner, draft, onAnswered: sessions.refresh })
   const narrow = useMediaQuery('(max-width: 899px)')
   const [drawerOpen, setDrawerOpen] = useState(false)
   const composer = useRef<HTMLTextAreaElement>(null)

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useReducer, useRef } from 'react'
 import { listMessages, sendChat } from '../api/client'
 import { failureFromException } from '../api/failure'
 import { readConversationId, writeConversationId } from '../lib/storage'
+import type { Draft } from './draft'
 import { type Conversation, emptyConversation, reduce, undelivered } from './state'
 
 export interface ConversationActions {
@@ -18,22 +19,19 @@ interface ConversationOptions {
   customerId: string | null
   /** Whose conversation this tab remembers. */
   owner: string
+  draft: Draft
   onAnswered: () => void
-  /** A message was not taken because the session is over. */
-  onSignedOut: (message: string) => void
 }
 
 export function useConversation({
   customerId,
   owner,
+  draft,
   onAnswered,
-  onSignedOut,
 }: ConversationOptions): ConversationActions {
   const [conversation, dispatch] = useReducer(reduce, emptyConversation)
   const inFlight = useRef<AbortController | null>(null)
   const sentCount = useRef(0)
-  const keepUnsent = useRef(onSignedOut)
-  keepUnsent.current = onSignedOut
   const { sessionId } = conversation
 
   const beginRequest = useCallback(() => {
@@ -46,25 +44,29 @@ export function useConversation({
   const deliver = useCallback(
     async (key: string, text: string) => {
       const signal = beginRequest()
+      draft.send(owner, text)
       dispatch({ type: 'sending', key, text, at: new Date().toISOString() })
       try {
         const reply = await sendChat({ message: text, user_id: customerId, session_id: sessionId }, signal)
         if (signal.aborted) return
+        draft.settle()
         writeConversationId(owner, reply.session_id)
         dispatch({ type: 'answered', key, reply, at: new Date().toISOString() })
         onAnswered()
       } catch (cause) {
+        if (signal.aborted) return
         const failure = failureFromException(cause)
-        if (failure.kind === 'signed-out') keepUnsent.current(text)
-        if (!signal.aborted) dispatch({ type: 'sendFailed', key, failure })
+        if (failure.kind !== 'signed-out') draft.settle()
+        dispatch({ type: 'sendFailed', key, failure })
       }
     },
-    [beginRequest, customerId, owner, onAnswered, sessionId],
+    [beginRequest, customerId, draft, owner, onAnswered, sessionId],
   )
 
   const open = useCallback(
     async (id: string) => {
       const signal = beginRequest()
+      draft.settle()
       dispatch({ type: 'opening', sessionId: id })
       try {
         const messages = await listMessages(id, signal)
@@ -78,14 +80,15 @@ export function useConversation({
         dispatch({ type: 'openFailed', failure })
       }
     },
-    [beginRequest, owner],
+    [beginRequest, draft, owner],
   )
 
   const startNew = useCallback(() => {
     inFlight.current?.abort()
+    draft.settle()
     writeConversationId(owner, null)
     dispatch({ type: 'started' })
-  }, [owner])
+  }, [draft, owner])
 
   useEffect(() => {
     const stored = readConversationId(owner)

@@ -72,7 +72,7 @@ export class FakeBank {
   refreshGate: Promise<void> = Promise.resolve()
 
   install(): this {
-    vi.stubGlobal('fetch', (request: Request) => this.answer(request))
+    vi.stubGlobal('fetch', async (request: Request) => withAbort(await this.answer(request), request.signal))
     return this
   }
 
@@ -225,6 +225,22 @@ export function storedMessage(changes: Partial<StoredMessage> = {}): StoredMessa
     created_at: '2025-11-20T10:00:00.000Z',
     ...changes,
   }
+}
+
+/** As in a browser, an answer cannot be read any more once its request was aborted. */
+async function withAbort(response: Response, signal: AbortSignal): Promise<Response> {
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (signal.aborted) return controller.error(new DOMException('The request was aborted.', 'AbortError'))
+        controller.enqueue(bytes)
+        controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(body, response)
 }
 
 function success(data: unknown, status = 200): Response {

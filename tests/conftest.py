@@ -18,14 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.app import create_app
 from llm_banking.kit.database import Database, Scope, limit_sight
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis
+from llm_banking.kit.rate_limits import Limit
 from llm_banking.knowledge.service import Knowledge, load_knowledge
 from llm_banking.migrations import upgrade
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.server import seed_demo
-from llm_banking.settings import Environment, Settings
+from llm_banking.settings import Environment, RateLimits, Settings
 
 DATA_DIR = Path(os.environ.get("LLM_BANKING_DATA_DIR", "data"))
+FREE = Limit(requests=100_000, window_s=1, burst_requests=100_000)
+"""A limit that no test meets; those of the limits have their own."""
+PATIENT_S = 30.0
+"""A time in which Redis answers also on a machine that is busy with other things."""
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -78,6 +83,8 @@ def settings(service_urls: ServiceUrls, tmp_path_factory: pytest.TempPathFactory
             "password_memory_kib": 64,
             "password_passes": 1,
             "revocations_stale_s": 3_600,  # no event loop runs during the tests that are not asynchronous
+            "rate_limit_timeout_s": PATIENT_S,
+            "rate_limits": RateLimits(**dict.fromkeys(set(RateLimits.model_fields) - {"tiers"}, FREE)),
         }
     )
 

@@ -16,17 +16,20 @@ from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
 from llm_banking.api.envelope import ErrorEnvelope, product_version
 from llm_banking.api.errors import install_error_handlers
+from llm_banking.api.limits import RateLimitGuard, RequestLimits
 from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
 from llm_banking.api.v2 import chat as v2_chat
+from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.wiring import Upkeep, build_identity
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import configure_logging, get_logger
 from llm_banking.kit.metrics import Metrics
+from llm_banking.kit.rate_limits import RateLimiter
 from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.service import ReadingService
@@ -37,7 +40,7 @@ CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
     *("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID", "X-Requested-With"),
 )
-CORS_RESPONSE_HEADERS = ("Deprecation", "Link", "Retry-After", "X-Request-ID")
+CORS_RESPONSE_HEADERS = ("Deprecation", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID")
 CORS_PREFLIGHT_KEPT_S = 600
 
 
@@ -64,7 +67,15 @@ def build_services(settings: Settings) -> Services:
         identity=identity,
         upkeep=Upkeep(identity, database_url),
         authenticate=identity.authenticate,
+        limits=request_limits(settings, settings.redis_url.get_secret_value()),
     )
+
+
+def request_limits(settings: Settings, redis_url: str) -> RequestLimits:
+    """The limits on requests. Raises ConfigurationError where the master keys cannot be used."""
+    key, *_ = load_master_keys(settings.home, settings.master_key_file).derive_all("rate limits")
+    limiter = RateLimiter(redis_url, key=key, workers=settings.workers, timeout_s=settings.rate_limit_timeout_s)
+    return RequestLimits(limiter, settings.rate_limits, settings.trusted_proxies)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -77,8 +88,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if settings.demo:
             get_logger("llm_banking.app").warning("the demo principal is on: who sends no credential is the demo user")
+        await services.limits.warm_up()
         async with services.upkeep.running():
             yield
+        await services.limits.close()
         await services.cache.close()
         await services.database.close()
 
@@ -91,7 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         separate_input_output_schemas=False,
         generate_unique_id_function=_operation_id,
-        responses={code: {"model": ErrorEnvelope} for code in (400, 401, 403, 404, 413, 422, 503)},
+        responses={code: {"model": ErrorEnvelope} for code in (400, 401, 403, 404, 413, 422, 429, 503)},
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
@@ -100,11 +113,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(room.routes)
     pages.mount_static(app)
     install_error_handlers(app)
-    _add_middleware(app, settings, services.metrics)
+    _add_middleware(app, settings, services)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, services: Services) -> None:
     """The innermost first. Only an origin that the operator named may call from another site's page."""
     app.add_middleware(
         BodyGuard,
@@ -123,7 +136,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             expose_headers=CORS_RESPONSE_HEADERS,
             max_age=CORS_PREFLIGHT_KEPT_S,
         )
-    app.add_middleware(RequestContext, metrics=metrics, version=product_version())
+    app.add_middleware(RateLimitGuard, limits=services.limits)
+    app.add_middleware(RequestContext, metrics=services.metrics, version=product_version())
     app.add_middleware(SecurityHeaders, tls=settings.environment is not Environment.DEVELOPMENT)
 
 

@@ -15,7 +15,11 @@ from llm_banking.kit.errors import ConfigurationError, LlmBankingError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conversational assistant for banks.")
 nlu_app = typer.Typer(no_args_is_help=True, help="The understanding model.")
 train_app = typer.Typer(no_args_is_help=True, help="Training; needs the extra `train`.")
+proof_app = typer.Typer(no_args_is_help=True, help="Proofs on this machine; each takes minutes.")
+users_app = typer.Typer(no_args_is_help=True, help="People's accounts.")
 app.add_typer(nlu_app, name="nlu")
+app.add_typer(proof_app, name="proof")
+app.add_typer(users_app, name="users")
 app.add_typer(train_app, name="train")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -158,6 +162,43 @@ def openapi(out: Path) -> None:
         configure_logging(settings.log_level, None)
 
 
+@users_app.command("reset-second-factors")
+def users_reset_second_factors(
+    name: Annotated[str, typer.Argument(metavar="EMAIL_OR_CUSTOMER_NUMBER", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="You have made sure who asks.")] = False,
+) -> None:
+    """For a person who lost the device: remove the second factors and end all sessions. The password stays."""
+    import asyncio
+
+    from llm_banking.identity import repository
+    from llm_banking.identity.wiring import build_identity
+    from llm_banking.kit.database import Database, Scope
+    from llm_banking.kit.logs import configure_logging
+    from llm_banking.server import required_database_url
+    from llm_banking.settings import load_settings
+
+    if not yes:
+        _fail("After this the password alone opens the account. Make sure who asks, then repeat with --yes.")
+    settings = load_settings()
+    url = required_database_url(settings)
+    configure_logging(settings.log_level, settings.home / "logs" / "app.log")
+    accounts = build_identity(settings).accounts
+    email, number = (name.strip().lower(), None) if "@" in name else (None, name.strip())
+
+    async def run() -> bool:
+        database = Database(url, max_pool_size=1)
+        try:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
+                user = await repository.user_by_name(session, email=email, customer_number=number)
+                return user is not None and await accounts.reset_second_factors(session, user.id)
+        finally:
+            await database.close()
+
+    if not asyncio.run(run()):
+        _fail("There is nobody with this e-mail or customer number.")
+    typer.echo("The second factors are removed and all sessions have ended.")
+
+
 @nlu_app.command("labels")
 def nlu_labels(as_json: Json = False) -> None:
     """List every label with its layer and category."""
@@ -275,6 +316,36 @@ def nlu_leave_intents_out(
         data_dir, work, draws=range(draws), test_file=require(data_dir, "banking77/test.csv"), progress=tell
     )
     typer.echo(f"{write_summary(work, out)} written.")
+
+
+@proof_app.command("rate-limits")
+def proof_rate_limits(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each scenario.")] = 60.0,
+    clients: Annotated[int, typer.Option(min=1, max=1_000, help="Clients at once.")] = 64,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+) -> None:
+    """Drive four workers from many clients while Redis dies, hangs or forgets; exit 1 where a limit did not hold."""
+    import signal
+    import sys
+
+    from llm_banking.proof.rate_limits import RESULTS_FILE, run_rate_limits, shown
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
+    document = run_rate_limits(out / RESULTS_FILE, seconds, clients)
+    typer.echo(shown(document))
+    if not document["holds"]:
+        raise typer.Exit(1)
+
+
+@proof_app.command("access-cost")
+def proof_access_cost(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results")) -> None:
+    """Time sign-ins under names that exist and that do not, and a route with its checks and bare."""
+    try:
+        from llm_banking.proof.access_cost import run_access_cost
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed. Install the extra: pip install 'llm-banking[train]'.")
+
+    typer.echo(f"{run_access_cost(out)} written.")
 
 
 @train_app.command("nlu")

@@ -232,6 +232,7 @@ def child_environment(settings: Settings, workers: int) -> dict[str, str]:
         "DATABASE_URL": settings.database_url.get_secret_value() if settings.database_url else "",
         "REDIS_URL": settings.redis_url.get_secret_value() if settings.redis_url else "",
         "LLM_BANKING_DEMO": str(settings.demo).lower(),
+        "LLM_BANKING_WORKERS": str(max(settings.workers, workers)),
     }
     if workers > 1:
         folder = settings.home / "metrics"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.rate_limits import TIMEOUT_S, Limit
 
 MAX_CORS_ORIGINS = 50
 _ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?", re.ASCII)
@@ -46,6 +58,60 @@ def _comma_separated(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(part.strip() for part in value.split(",")) if value.strip() else ()
+
+
+LimitName = Literal["user", "api_key", "address", "anonymous", "chat", "privacy", "admin", "sign_in", "sign_in_name"]
+
+
+def _per_minute(requests: int) -> Limit:
+    return Limit(requests=requests, window_s=60, burst_requests=requests)
+
+
+class RateLimits(BaseModel):
+    """How often what may be asked. `tiers` holds other limits for an account type: {"premium": {"chat": {...}}}."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    user: Limit = _per_minute(100)
+    api_key: Limit = _per_minute(1_000)
+    address: Limit = _per_minute(10_000)
+    anonymous: Limit = _per_minute(100)
+    chat: Limit = _per_minute(50)
+    privacy: Limit = _per_minute(10)
+    admin: Limit = _per_minute(10)
+    sign_in: Limit = _per_minute(20)
+    sign_in_name: Limit = _per_minute(20)
+    tiers: dict[str, dict[LimitName, Limit]] = Field(default_factory=dict)
+
+    def of(self, name: LimitName, account_type: str | None = None) -> Limit:
+        """The limit of that name for callers of an account type."""
+        limit: Limit = self.tiers.get(account_type or "", {}).get(name) or getattr(self, name)
+        return limit
+
+
+def _json_object(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("must be one JSON object; docs/settings.md shows one") from None
+
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(value: Any) -> Any:
+    """Networks from text such as "10.0.0.0/8, 2001:db8::/32". One that holds every address would trust anybody."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = tuple(ip_network(one.strip()) for one in value.split(",") if one.strip())
+    except ValueError:
+        raise ValueError("must be networks such as 10.0.0.0/8, separated by commas") from None
+    if any(network.prefixlen == 0 for network in found):
+        raise ValueError("must not hold every address: name the networks of your own proxies")
+    return found
 
 
 class Settings(BaseSettings):
@@ -127,6 +193,11 @@ class Settings(BaseSettings):
                 if origin.startswith("http://"):
                     raise ValueError(f"CORS_ORIGINS: origin number {number} is not encrypted. Use https")
         return self
+
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    rate_limits: Annotated[RateLimits, NoDecode, BeforeValidator(_json_object)] = RateLimits()
+    rate_limit_timeout_s: float = Field(default=TIMEOUT_S, ge=0.005, le=1)
+    workers: int = Field(default=1, ge=1, le=4_096, validation_alias="LLM_BANKING_WORKERS")
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:

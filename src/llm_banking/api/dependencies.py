@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Request
 
+from llm_banking.api.limits import RequestLimits
+from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.identity.principal import Policy, Principal
 from llm_banking.identity.wiring import IdentityServices, Upkeep
 from llm_banking.kit.cache import Cache
@@ -43,6 +45,7 @@ class Services:
     identity: IdentityServices
     upkeep: Upkeep
     authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]]
+    limits: RequestLimits
 
     @property
     def reader(self) -> Reader:
@@ -88,11 +91,21 @@ def policy_of(endpoint: Callable[..., Any]) -> Policy:
 
 
 async def enforce_policy(request: Request) -> None:
-    """Run before every route: authenticate where the policy asks for it, and refuse where it says so."""
+    """Run before every route: authenticate where its policy asks for it, count the request, refuse where it says so.
+
+    A caller who cannot be told is counted by address alone.
+    """
     declared = policy_of(request.scope["route"].endpoint)
+    services = services_of(request)
     if declared.permission is None:
+        await services.limits.count(request.scope, declared, None)
         return
-    principal = await services_of(request).authenticate(request.headers)
+    try:
+        principal = await services.authenticate(request.headers)
+    except UnauthenticatedError:
+        await services.limits.count(request.scope, declared, None)
+        raise
+    await services.limits.count(request.scope, declared, principal)
     principal.check(declared)
     if principal.is_demo:
         get_logger("llm_banking.identity").info("demo principal used", permission=declared.permission.value)

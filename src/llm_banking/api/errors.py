@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from llm_banking.api.envelope import ErrorBody, ErrorEnvelope, metadata_of
-from llm_banking.identity.errors import TryLaterError, UnauthenticatedError
+from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.kit.errors import LlmBankingError
 
 STATUS_BY_CODE = {
@@ -27,10 +27,13 @@ STATUS_BY_CODE = {
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
     "HEADERS_TOO_LARGE": 431,
+    "RATE_LIMIT_UNAVAILABLE": 503,
     "INTENT_CLASSIFICATION_FAILED": 503,
     "DATABASE_UNAVAILABLE": 503,
     "INTERNAL": 500,
 }
+RETRY_AFTER_S = 2
+"""What a 503 asks for where nothing better is known."""
 _CODE_BY_STATUS = {400: "MALFORMED_BODY", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 _MESSAGE_BY_CODE = {
     "MALFORMED_BODY": "The body is not valid JSON.",
@@ -132,9 +135,9 @@ def _headers_of(error: LlmBankingError) -> dict[str, str] | None:
     """What a client is told beside the body: how to sign in, or when to come again."""
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": error.challenge}
-    if isinstance(error, TryLaterError):
-        return {"Retry-After": str(error.retry_after_s)}
-    return {"Retry-After": "2"} if STATUS_BY_CODE[error.code] == 503 else None
+    if error.retry_after_s is not None or STATUS_BY_CODE[error.code] == 503:
+        return {"Retry-After": str(error.retry_after_s or RETRY_AFTER_S)}
+    return None
 
 
 def internal_error(request: Request) -> JSONResponse:

@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from llm_banking.api.dependencies import Services, ServicesDep, policy, router
 from llm_banking.api.envelope import Timestamp
-from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.identity.principal import LimitClass, Permission, public, requires
 from llm_banking.kit.clock import utc_now
 
 routes = router("", "health")
 
+NEVER_LIMITED = public(LimitClass.UNLIMITED)
 CHECK_KEPT_S = 0.2
 """A check answers every request that comes within this time of it."""
 
@@ -117,7 +118,7 @@ async def _health(request: Request, response: Response, services: Services) -> H
 
 
 @routes.get("/health", responses={503: {"model": Health}})
-@policy(PUBLIC)
+@policy(NEVER_LIMITED)
 async def health(request: Request, response: Response, services: ServicesDep) -> Health:
     """Whether every part works; 503 names the parts that do not."""
     return await _health(request, response, services)
@@ -125,28 +126,28 @@ async def health(request: Request, response: Response, services: ServicesDep) ->
 
 @routes.head("/health", include_in_schema=False)
 @routes.post("/health", include_in_schema=False)
-@policy(PUBLIC)
+@policy(NEVER_LIMITED)
 async def health_for_load_tools(request: Request, response: Response, services: ServicesDep) -> Health:
     """The same for HEAD and POST."""
     return await _health(request, response, services)
 
 
 @routes.get("/health/ready", responses={503: {"model": Health}})
-@policy(PUBLIC)
+@policy(NEVER_LIMITED)
 async def ready(request: Request, response: Response, services: ServicesDep) -> Health:
     """Whether this worker can take requests: the same checks as /health."""
     return await _health(request, response, services)
 
 
 @routes.get("/health/live")
-@policy(PUBLIC)
+@policy(NEVER_LIMITED)
 async def live() -> Live:
     """Whether the process answers at all."""
     return Live(status="alive")
 
 
 @routes.get("/health/metrics")
-@policy(PUBLIC)
+@policy(NEVER_LIMITED)
 async def health_metrics(services: ServicesDep) -> HealthMetrics:
     """Latency percentiles and errors from the same series that /metrics exposes."""
     found = services.metrics.latency_by_route()
@@ -183,7 +184,7 @@ async def detailed(request: Request, response: Response, services: ServicesDep) 
 
 
 @routes.get("/metrics", include_in_schema=False)
-@policy(PUBLIC)
+@policy(NEVER_LIMITED)
 async def metrics(services: ServicesDep) -> Response:
     """Prometheus text format, summed over all workers."""
     return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from llm_banking.api.dependencies import policy, router
 from llm_banking.api.errors import error_response
-from llm_banking.identity.principal import PUBLIC
+from llm_banking.identity.principal import PUBLIC, LimitClass, public
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -40,7 +40,7 @@ def mount_static(app: FastAPI) -> None:
 
 
 @routes.get("/", include_in_schema=False)
-@policy(PUBLIC)
+@policy(public(LimitClass.PAGE))
 async def page(request: Request) -> Response:
     """The chat page."""
     return _file(
@@ -49,7 +49,7 @@ async def page(request: Request) -> Response:
 
 
 @routes.get("/favicon.svg", include_in_schema=False)
-@policy(PUBLIC)
+@policy(public(LimitClass.PAGE))
 async def favicon(request: Request) -> Response:
     """The page's icon."""
     return _file(request, "favicon.svg", {"Cache-Control": "max-age=86400"})

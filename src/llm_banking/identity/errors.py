@@ -61,10 +61,10 @@ class TryLaterError(LlmBankingError):
     """Too much at once or too often. `retry_after_s` says when to come again."""
 
     code = "RATE_LIMIT_EXCEEDED"
+    retry_after_s: int
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
-        super().__init__(message, details={"retry_after_s": retry_after_s})
-        self.retry_after_s = retry_after_s
+        super().__init__(message, details={"retry_after_s": retry_after_s}, retry_after_s=retry_after_s)
 
 
 class RevocationsStaleError(LlmBankingError):

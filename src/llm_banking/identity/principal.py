@@ -26,19 +26,55 @@ class Permission(StrEnum):
     MFA_MANAGE = "mfa:manage"
 
 
+class LimitClass(StrEnum):
+    """What a request costs the bank, and so how often it may be made and whether it is taken without Redis."""
+
+    UNLIMITED = "unlimited"
+    PAGE = "page"
+    READ = "read"
+    WRITE = "write"
+    CHAT = "chat"
+    TRANSFER = "transfer"
+    KEYS = "keys"
+    PRIVACY = "privacy"
+    ADMIN = "admin"
+    SIGN_IN = "sign_in"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a route demands. `permission` None lets anyone in."""
 
     permission: Permission | None
+    limit: LimitClass
 
 
-PUBLIC = Policy(None)
+PUBLIC = Policy(None, LimitClass.READ)
+
+_LIMIT_BY_PERMISSION = {
+    Permission.CHAT_READ: LimitClass.READ,
+    Permission.CHAT_WRITE: LimitClass.CHAT,
+    Permission.BANKING_READ: LimitClass.READ,
+    Permission.BANKING_WRITE: LimitClass.TRANSFER,
+    Permission.PROFILE_READ: LimitClass.READ,
+    Permission.PROFILE_WRITE: LimitClass.WRITE,
+    Permission.KEYS_MANAGE: LimitClass.KEYS,
+    Permission.MFA_MANAGE: LimitClass.KEYS,
+    Permission.AGENT_HANDLE: LimitClass.WRITE,
+    Permission.AUDIT_READ: LimitClass.ADMIN,
+    Permission.ADMIN_READ: LimitClass.ADMIN,
+    Permission.ADMIN_WRITE: LimitClass.ADMIN,
+}
 
 
-def requires(permission: Permission) -> Policy:
-    """The policy of a route whose caller must hold a permission."""
-    return Policy(permission)
+def public(limit: LimitClass) -> Policy:
+    """The policy of a route that anyone may call, as often as its class allows."""
+    return Policy(None, limit)
+
+
+def requires(permission: Permission, limit: LimitClass | None = None) -> Policy:
+    """The policy of a route whose caller must hold a permission; its class follows from that where none is named."""
+    return Policy(permission, limit or _LIMIT_BY_PERMISSION[permission])
 
 
 @dataclass(frozen=True, slots=True)

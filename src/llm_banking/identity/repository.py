@@ -13,6 +13,7 @@ from llm_banking.identity.models import (
     RefreshToken,
     Revocation,
     SignInFailure,
+    StepUpChallenge,
     TokenFamily,
     TotpSecret,
     User,
@@ -54,6 +55,12 @@ async def has_second_factor(session: AsyncSession, user_id: UUID) -> bool:
     totp = exists().where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None))
     passkey = exists().where(WebauthnCredential.user_id == user_id)
     return bool(await session.scalar(select(or_(totp, passkey))))
+
+
+async def remove_second_factors(session: AsyncSession, user_id: UUID) -> None:
+    """Delete a person's second factors, and the challenges that asked for them with what failed at these."""
+    for model in (TotpSecret, WebauthnCredential, StepUpChallenge):
+        await session.execute(delete(model).where(model.user_id == user_id))
 
 
 async def family_of_token(session: AsyncSession, token_hash: bytes) -> TokenFamily | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import Request
 from pydantic import AfterValidator, Field, SecretStr, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -164,11 +162,3 @@ def tokens_body(tokens: IssuedTokens, *, browser: bool) -> TokensBody:
         expires_in=tokens.access_expires_in_s,
         refresh_token=None if browser else tokens.refresh_token,
     )
-
-
-def place_of(request: Request) -> str:
-    """Where a request comes from, for counting failures: the address, or the network of one IPv6 customer (/64)."""
-    host = request.client.host if request.client else ""
-    if ":" not in host:
-        return host
-    return str(ip_network(f"{host.partition('%')[0]}/64", strict=False))

@@ -13,13 +13,12 @@ from llm_banking.api.auth.bodies import (
     SignedInBody,
     SignedOut,
     TokensBody,
-    place_of,
 )
 from llm_banking.api.auth.browser_session import delete_refresh_cookie, refresh_cookie_of
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, metadata_of
 from llm_banking.identity.errors import RefreshRefusedError, SignInRefusedError
-from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.identity.principal import PUBLIC, LimitClass, Permission, public, requires
 from llm_banking.identity.step_up import Refusal
 from llm_banking.kit.database import Scope
 
@@ -29,7 +28,7 @@ JWKS_KEPT_S = 60
 
 
 @routes.post("/api/auth/login", response_model=Envelope[SignedInBody], responses=SIGN_IN_RESPONSES)
-@policy(PUBLIC)
+@policy(public(LimitClass.SIGN_IN))
 async def login(
     request: Request, response: Response, body: LoginRequest, services: ServicesDep
 ) -> Envelope[SignedInBody] | JSONResponse:
@@ -37,9 +36,10 @@ async def login(
 
     One 401 for every reason to refuse; 429 with Retry-After where too many attempts failed.
     """
+    await services.limits.count_sign_in_name(request.scope, body.email or body.customer_number or "")
     sign_in = services.identity.sign_in
     async with services.database.transaction(scope=Scope.IDENTITY) as session:
-        candidate = await sign_in.begin(session, body.name(), place=place_of(request))
+        candidate = await sign_in.begin(session, body.name(), place=services.limits.place_of(request.scope))
     proven = await sign_in.prove(candidate, body.password.get_secret_value())
     if proven is None:
         raise SignInRefusedError
@@ -51,7 +51,7 @@ async def login(
 
 
 @routes.post("/api/auth/login/second-factor", response_model=Envelope[SignedInBody])
-@policy(PUBLIC)
+@policy(public(LimitClass.SIGN_IN))
 async def login_second_factor(
     request: Request, response: Response, body: SecondFactorRequest, services: ServicesDep
 ) -> Envelope[SignedInBody] | JSONResponse:

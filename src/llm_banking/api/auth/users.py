@@ -10,12 +10,11 @@ from llm_banking.api.auth.bodies import (
     PasswordRequest,
     RegisterRequest,
     UserBody,
-    place_of,
     user_body,
 )
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, metadata_of
-from llm_banking.identity.principal import PUBLIC, Permission, requires
+from llm_banking.identity.principal import LimitClass, Permission, public, requires
 from llm_banking.kit.database import Scope
 from llm_banking.kit.logs import get_logger
 
@@ -23,13 +22,14 @@ routes = router("/api/auth", "auth")
 
 
 @routes.post("/register", status_code=202)
-@policy(PUBLIC)
+@policy(public(LimitClass.SIGN_IN))
 async def register(request: Request, body: RegisterRequest, services: ServicesDep) -> Envelope[Accepted]:
     """Register a customer; sign in afterwards.
 
     An e-mail that is taken gives the same answer after the same work, so that nobody can ask this route who is a
     customer. That is why it is 202 and opens no session: either would tell.
     """
+    await services.limits.count_sign_in_name(request.scope, body.email)
     accounts = services.identity.accounts
     registration = await accounts.prepare_registration(
         email=body.email, display_name=body.display_name, password=body.password.get_secret_value()
@@ -50,14 +50,14 @@ async def me(request: Request, caller: CallerDep, services: ServicesDep) -> Enve
 
 
 @routes.post("/password")
-@policy(requires(Permission.PROFILE_WRITE))
+@policy(requires(Permission.PROFILE_WRITE, LimitClass.KEYS))
 async def change_password(
     request: Request, body: PasswordRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[AccessBody]:
     """Change the password. All other sessions end, and every access token; this session is given a new one."""
     accounts = services.identity.accounts
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
-        account = await accounts.begin_password_change(session, caller, place=place_of(request))
+        account = await accounts.begin_password_change(session, caller, place=services.limits.place_of(request.scope))
     change = await accounts.prepare_password_change(
         account, old=body.old_password.get_secret_value(), new=body.new_password.get_secret_value()
     )

@@ -13,7 +13,7 @@ from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, metadata_of
 from llm_banking.api.text import MessageText
 from llm_banking.dialogue import repository
-from llm_banking.identity.principal import Permission, requires
+from llm_banking.identity.principal import LimitClass, Permission, requires
 
 routes = router("/api/v2/messages", "feedback")
 
@@ -40,7 +40,7 @@ class FeedbackBody(Model):
 
 
 @routes.post("/{message_id}/feedback")
-@policy(requires(Permission.CHAT_WRITE))
+@policy(requires(Permission.CHAT_WRITE, LimitClass.WRITE))
 async def give_feedback(
     request: Request, message_id: UUID, body: FeedbackRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[FeedbackBody]:

@@ -13,7 +13,7 @@ from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.dialogue import repository
 from llm_banking.dialogue.models import ChatSession
 from llm_banking.identity.demo import owner_of
-from llm_banking.identity.principal import Permission, requires
+from llm_banking.identity.principal import LimitClass, Permission, requires
 
 routes = router("/api/v2/sessions", "sessions")
 
@@ -134,7 +134,7 @@ async def list_messages(
 
 
 @routes.patch("/{session_id}")
-@policy(requires(Permission.CHAT_WRITE))
+@policy(requires(Permission.CHAT_WRITE, LimitClass.WRITE))
 async def rename_session(
     request: Request, session_id: UUID, body: RenameRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[SessionBody]:
@@ -146,7 +146,7 @@ async def rename_session(
 
 
 @routes.delete("/{session_id}")
-@policy(requires(Permission.CHAT_WRITE))
+@policy(requires(Permission.CHAT_WRITE, LimitClass.WRITE))
 async def delete_session(
     request: Request, session_id: UUID, caller: CallerDep, services: ServicesDep
 ) -> Envelope[Deleted]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from llm_banking.proof.bench import RunningServer, free_port, running_server
+from llm_banking.proof.bench import FREE_LIMITS, RunningServer, free_port, running_server
 from tests.conftest import CHROMIUM
 
 ARGUMENTS = [
@@ -27,13 +27,12 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """A demo server of its own for each file; its passkeys are for localhost at its port."""
+    """A demo server of its own for each file, without rate limits; its passkeys are for localhost at its port."""
     home = Path(tempfile.mkdtemp(prefix="llmb-"))
     port = free_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "WEBAUTHN_ORIGINS", f"http://localhost:{port}")
-        with running_server(home, port=port) as found:
-            yield found
+    settings = {"WEBAUTHN_ORIGINS": f"http://localhost:{port}", "RATE_LIMITS": json.dumps(FREE_LIMITS)}
+    with running_server(home, port=port, settings=settings) as found:
+        yield found
     shutil.rmtree(home)
 
 

@@ -11,6 +11,7 @@ from llm_banking.proof.bench import RunningServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+
 @pytest.fixture
 def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
     """The rendered page in a fresh browser profile; a complaint or a fetch from elsewhere fails the test."""

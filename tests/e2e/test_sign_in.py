@@ -8,7 +8,7 @@ from itertools import count
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from llm_banking.identity.totp import hotp, step_at
 from llm_banking.kit.clock import utc_now
@@ -30,12 +30,7 @@ def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
     complaints: list[str] = []
     address = server.url.replace("127.0.0.1", "localhost")
     found = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    found.on(
-        "console",
-        lambda message: (
-            complaints.append(message.text) if message.type == "error" and not message.text.startswith(REFUSED) else None
-        ),
-    )
+    found.on("console", lambda message: note(complaints, message))
     found.on("pageerror", lambda error: complaints.append(str(error)))
     found.on(
         "request",
@@ -45,6 +40,11 @@ def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
     expect(found.get_by_test_id("composer")).to_be_visible()
     yield found
     assert complaints == []
+
+
+def note(complaints: list[str], message: ConsoleMessage) -> None:
+    if message.type == "error" and not message.text.startswith(REFUSED):
+        complaints.append(message.text)
 
 
 def sign_up(page: Page) -> str:
@@ -122,7 +122,7 @@ def test_a_new_customer_signs_up_chats_and_signs_out(page: Page) -> None:
     expect(page.get_by_test_id("message-user")).to_have_count(0)
     for trace in (email, "Maja", "pending?"):
         assert trace not in page.content()
-    assert stored(page) == "[{},{},\"\"]"
+    assert stored(page) == '[{},{},""]'
     assert [one for one in page.context.cookies() if one.get("name") == COOKIE] == []
 
 
@@ -148,7 +148,7 @@ def test_a_password_that_may_not_be_used_is_refused_at_its_field(page: Page) -> 
     expect(page.locator(".field-problem")).to_contain_text("The password is one that is tried first")
 
 
-def test_an_app_once_set_up_is_asked_for_and_can_be_removed(page: Page) -> None:
+def test_an_app_once_set_up_is_asked_for(page: Page) -> None:
     email = sign_up(page)
     secret = enrol_app(page)
     page.get_by_test_id("sign-out").click()
@@ -160,6 +160,14 @@ def test_an_app_once_set_up_is_asked_for_and_can_be_removed(page: Page) -> None:
     expect(page.get_by_test_id("form-problem")).to_contain_text("does not hold")
     answer_code(page, secret, "Sign in", ahead=1)
     expect(page.get_by_test_id("account-link")).to_be_visible()
+
+
+def test_an_app_is_removed_with_its_next_code(page: Page) -> None:
+    sign_up(page)
+    secret = enrol_app(page)
+    page.get_by_role("button", name="Remove the app").click()
+    answer_code(page, secret, "Remove the app", ahead=1)
+    expect(page.get_by_text("The authenticator app is removed.")).to_be_visible()
 
 
 def test_a_passkey_is_added_signs_in_and_is_deleted(page: Page) -> None:

@@ -4,6 +4,9 @@ import { sendPlain, unwrap } from './http'
 import type { paths } from './schema'
 import type { Access, Customer, Proof, SecondStep, SignedIn, User } from './types'
 
+/** Other tabs wait while one renews. */
+const RENEWAL_TIMEOUT_MS = 15_000
+
 /** Sign-in as the server sees it, each call with the credential that it is given and no other. */
 const api = createClient<paths>({ baseUrl: window.location.origin, fetch: sendPlain })
 
@@ -55,11 +58,12 @@ export async function register(displayName: string, email: string, password: str
 
 /** A new access token, by the cookie. */
 export function refresh(): Promise<Access> {
-  return unwrap(api.POST('/api/auth/refresh', { body: {} }))
+  return unwrap(api.POST('/api/auth/refresh', { body: {}, signal: AbortSignal.timeout(RENEWAL_TIMEOUT_MS) }))
 }
 
 export function whoIs(token: string): Promise<User> {
-  return unwrap(api.GET('/api/auth/me', { headers: bearer(token) }))
+  const signal = AbortSignal.timeout(RENEWAL_TIMEOUT_MS)
+  return unwrap(api.GET('/api/auth/me', { headers: bearer(token), signal }))
 }
 
 export async function signOut(token: string): Promise<void> {

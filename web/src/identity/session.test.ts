@@ -162,13 +162,12 @@ describe('the end of a session', () => {
 
   it('by sign-out is not undone by a renewal under way', async () => {
     let open = () => undefined as void
-    bank.refreshGate = new Promise((resolve) => {
+    bank.meGate = new Promise((resolve) => {
       open = resolve
     })
     await vi.advanceTimersByTimeAsync(541_000)
-    const leaving = bankSession.signOut()
+    await bankSession.signOut()
     open()
-    await leaving
     await vi.advanceTimersByTimeAsync(1_000)
     expect(bankSession.view().standing.name).toBe('signed-out')
     expect(localStorage.getItem('harborlight.signed-in')).toBeNull()

@@ -68,8 +68,8 @@ export class FakeBank {
   registerFailure: Failing | null = null
   offline = false
   readonly calls: string[] = []
-  /** Holds every refresh until it is resolved. */
-  refreshGate: Promise<void> = Promise.resolve()
+  /** Holds back who the caller is, once that is found. */
+  meGate: Promise<void> = Promise.resolve()
 
   install(): this {
     vi.stubGlobal('fetch', async (request: Request) => withAbort(await this.answer(request), request.signal))
@@ -142,13 +142,13 @@ export class FakeBank {
         if (body.ticket !== 'ticket') return failure(SIGN_IN_OVER)
         return body.code === CODE ? success(this.issue()) : failure(this.factorFailures.shift() ?? WRONG_CODE)
       case 'POST /api/auth/refresh':
-        await this.refreshGate
         if (!this.cookie) return failure(UNAUTHENTICATED)
         return success(this.issue())
     }
     if (!this.admits(request.headers.get('Authorization'))) return failure(UNAUTHENTICATED)
     switch (route) {
       case 'GET /api/auth/me':
+        await this.meGate
         return success(this.user)
       case 'POST /api/auth/logout':
         this.endSession()

@@ -60,7 +60,7 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
       await prove('totp.disable')
     })
 
-  const useProof = async (action: 'totp.enrol' | 'totp.disable', challenge: Challenge, proof: Proof) => {
+  const giveProof = async (action: 'totp.enrol' | 'totp.disable', challenge: Challenge, proof: Proof) => {
     const answer = { challenge_id: challenge.challenge_id, ...proof }
     if (action === 'totp.enrol') await enrol(answer)
     else finish(await disableTotp(answer), 'The authenticator app is removed.')
@@ -88,15 +88,22 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
         </>
       )}
       {mode.name === 'proving' && (
-        <ProofForm
-          key={mode.challenge.challenge_id}
-          challenge={mode.challenge}
-          action={mode.action === 'totp.enrol' ? 'Continue' : 'Remove the app'}
-          onProof={(proof) => useProof(mode.action, mode.challenge, proof)}
-          onRestart={() => void (mode.action === 'totp.enrol' ? setUp() : remove())}
-        >
-          <CancelButton onClick={leave} />
-        </ProofForm>
+        <>
+          <p>
+            {mode.action === 'totp.enrol'
+              ? 'Confirm first that it is you.'
+              : 'Remove the app? Signing in will not ask for its code any more.'}
+          </p>
+          <ProofForm
+            key={mode.challenge.challenge_id}
+            challenge={mode.challenge}
+            action={mode.action === 'totp.enrol' ? 'Continue' : 'Remove the app'}
+            onProof={(proof) => giveProof(mode.action, mode.challenge, proof)}
+            onRestart={() => void (mode.action === 'totp.enrol' ? setUp() : remove())}
+          >
+            <CancelButton onClick={leave} />
+          </ProofForm>
+        </>
       )}
       {mode.name === 'enrolling' && (
         <Enrolment

@@ -34,8 +34,7 @@ export function Field({ label, hint, problem, type = 'text', ...rest }: FieldPro
           <button
             type="button"
             className="field-button"
-            aria-pressed={shown}
-            aria-label="Show the password"
+            aria-label={shown ? 'Hide the password' : 'Show the password'}
             onClick={() => setShown(!shown)}
           >
             {shown ? 'Hide' : 'Show'}

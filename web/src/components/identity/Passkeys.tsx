@@ -65,7 +65,7 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
     <FactorSection title="Passkeys" headingRef={heading} done={done} problem={problem}>
       {mode.name === 'view' && (
         <>
-          <p>A passkey lies on a device or security key of yours, and cannot be given away to a false page.</p>
+          <p>A passkey lies on a device or security key of yours. A false page cannot use it.</p>
           {factors.passkeys.length > 0 && (
             <ul className="passkeys" aria-label="Your passkeys">
               {factors.passkeys.map((passkey) => (
@@ -81,15 +81,18 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
         </>
       )}
       {mode.name === 'proving-new' && (
-        <ProofForm
-          key={mode.challenge.challenge_id}
-          challenge={mode.challenge}
-          action="Continue"
-          onProof={(proof) => proveNew(mode.challenge, proof)}
-          onRestart={() => void add()}
-        >
-          <CancelButton onClick={leave} />
-        </ProofForm>
+        <>
+          <p>Confirm first that it is you.</p>
+          <ProofForm
+            key={mode.challenge.challenge_id}
+            challenge={mode.challenge}
+            action="Continue"
+            onProof={(proof) => proveNew(mode.challenge, proof)}
+            onRestart={() => void add()}
+          >
+            <CancelButton onClick={leave} />
+          </ProofForm>
+        </>
       )}
       {mode.name === 'proving-delete' && (
         <>

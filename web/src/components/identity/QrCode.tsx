@@ -16,7 +16,7 @@ export function QrCode({ text, label }: { text: string; label: string }) {
     let current = true
     const show = (found: Drawing) => current && setDrawing(found)
     encoder()
-      .then(({ encodeQR }) => show(encodeQR(text, 'raw', { ecc: 'medium', border: QUIET_MODULES })))
+      .then(({ encodeQR }) => show(encodeQR(text, 'raw', { ecc: 'low', border: QUIET_MODULES })))
       .catch(() => show('failed'))
     return () => {
       current = false

@@ -92,9 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await services.limits.warm_up()
         async with services.upkeep.running():
             yield
-        await services.limits.close()
-        await services.cache.close()
-        await services.database.close()
+        await services.close()
 
     app = FastAPI(
         title="llm-banking",

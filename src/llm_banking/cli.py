@@ -140,7 +140,9 @@ def evidence(
         "docs/04-understanding.md"
     ),
     card: Annotated[Path, typer.Option(help="The model card.")] = Path("docs/model-card.md"),
-    security: Annotated[Path, typer.Option(help="Document that says who may call what.")] = Path("docs/07-security-compliance.md"),
+    security: Annotated[Path, typer.Option(help="Document that says who may call what.")] = Path(
+        "docs/07-security-compliance.md"
+    ),
 ) -> None:
     """Write the rendered parts of the documents, from the figures and the code and from nothing else."""
     from llm_banking.api.access import declared_routes

@@ -74,9 +74,7 @@ async def limited_app(
     home = tmp_path_factory.mktemp("limited")
     app = create_app(settings.model_copy(update={"rate_limits": RateLimits(), "home": home}))
     yield app
-    await app.state.services.limits.close()
-    await app.state.services.cache.close()
-    await app.state.services.database.close()
+    await app.state.services.close()
 
 
 @pytest.fixture

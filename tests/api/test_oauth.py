@@ -16,8 +16,10 @@ from llm_banking.identity.models import OidcAttempt, User
 from llm_banking.identity.oidc.service import METHOD
 from llm_banking.identity.repository import purge
 from llm_banking.identity.roles import Role
+from llm_banking.identity.totp import hotp, step_at
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
+from tests.identity.people import decode_secret
 from tests.support.oauth_world import (
     COOKIE,
     World,
@@ -206,3 +208,23 @@ async def test_the_suite_sees_a_code_that_any_browser_may_exchange(
     monkeypatch.setattr("llm_banking.identity.oidc.attempts.hmac.compare_digest", lambda *_: True)
     with pytest.raises(AssertionError):
         await test_the_sign_in_code_is_for_one_browser(world, browser)
+
+
+async def test_a_second_factor_is_asked_for_whoever_vouched_for_the_first(
+    world: World, browser: AsyncClient, database: Database
+) -> None:
+    person = (await signed_in(world, browser, "google"))["user"]
+    user_id, factors = UUID(person["id"]), world.app.state.services.identity.second_factors
+    async with database.transaction(visible_to=[user_id]) as session:
+        secret = (await factors.totp.enrol(session, user_id, "somebody")).secret
+        await factors.totp.confirm(session, user_id, hotp(decode_secret(secret), step_at(utc_now()) - 1))
+    code = code_in(await come_back(world, browser, "google"))
+    answer = await browser.post("/api/auth/oauth/exchange", json={"code": code, "browser": True})
+    assert answer.status_code == 202
+    needed = answer.json()["data"]
+    assert set(needed) == {"ticket", "challenge"}
+    now = hotp(decode_secret(secret), step_at(utc_now()))
+    proof = {"challenge_id": needed["challenge"]["challenge_id"], "code": now}
+    done = await browser.post("/api/auth/login/second-factor", json={"ticket": needed["ticket"], **proof})
+    assert done.status_code == 200
+    assert done.json()["data"]["user"]["id"] == person["id"]

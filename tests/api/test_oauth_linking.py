@@ -160,7 +160,7 @@ async def test_a_link_is_made_in_a_transaction_that_sees_its_user_alone(
 async def test_the_suite_sees_a_link_that_any_session_may_begin(
     world: World, browser: AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linking, "RECENT", timedelta(days=365))
+    monkeypatch.setattr(linking, "SIGN_IN_IS_RECENT", timedelta(days=365))
     with pytest.raises(AssertionError):
         await test_a_token_of_an_old_sign_in_links_nothing(world, browser, database)
 

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.api.pages import static_folder
+from llm_banking.identity.admission import SecondFactorNeeded
 from llm_banking.identity.models import User, WebauthnCredential
 from llm_banking.identity.second_factors import Action
 from llm_banking.identity.totp import hotp, step_at
@@ -58,6 +59,16 @@ def demo_only(_: Caller) -> str | None:
     return "FORBIDDEN"
 
 
+def no_provider(_: Caller) -> str | None:
+    """The stage has no provider set up; tests/api/test_oauth_takeover.py is about those who have."""
+    return "NOT_FOUND"
+
+
+def no_such_code(_: Caller) -> str | None:
+    """Codes come from a provider's callback alone."""
+    return "UNAUTHENTICATED"
+
+
 def built_page(name: str) -> Callable[[Caller], str | None]:
     """A file of the web page, where it was built."""
     return lambda _: None if (static_folder() / name).is_file() else "NOT_FOUND"
@@ -94,6 +105,16 @@ async def a_registration(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any
 
 async def a_sign_in(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
     return {"email": caller.email, "password": PASSWORD}
+
+
+async def a_second_step(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
+    async with stage.services.database.transaction(visible_to=[caller.id]) as session:
+        secret = await _app(stage, session, caller)
+    async with stage.services.database.transaction(scope=Scope.IDENTITY) as session:
+        user = await session.get_one(User, caller.id)
+        begun = await stage.services.identity.admission.admit(session, user, device=None, authenticated_by=("pwd",))
+    assert isinstance(begun, SecondFactorNeeded)
+    return {"ticket": begun.ticket, "challenge_id": str(begun.challenge.id), "code": code_of(secret)}
 
 
 async def a_refresh(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
@@ -177,7 +198,9 @@ async def a_proof_to_delete(stage: Stage, caller: Actor, ids: Ids) -> dict[str, 
 
 async def a_passkey(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
     async with stage.services.database.transaction(visible_to=[caller.id]) as session:
-        begun = await stage.services.identity.second_factors.begin_passkey(session, caller.id, None)
+        begun = await stage.services.identity.second_factors.begin_passkey(
+            session, caller.id, None, session_id=caller.object_id("token_families")
+        )
     assert not hasattr(begun, "reason"), begun
     credential = SoftwareAuthenticator().create(begun.options)
     return {"challenge_id": str(begun.challenge_id), "credential": credential, "name": "phone"}
@@ -199,6 +222,15 @@ RECIPES: dict[str, Recipe] = {
     "GET /.well-known/jwks.json": Recipe(),
     "POST /api/auth/register": Recipe(body=a_registration),
     "POST /api/auth/login": Recipe(body=a_sign_in),
+    "POST /api/auth/login/second-factor": Recipe(
+        body=a_second_step,
+        ids={"body.challenge_id": Thing("step_up_challenges", "UNAUTHENTICATED")},
+        without=NO_FACTOR,
+    ),
+    "GET /api/auth/oauth/{provider}/login": Recipe(path={"provider": "google"}, answers=no_provider),
+    "GET /api/auth/oauth/{provider}/callback": Recipe(path={"provider": "google"}, answers=no_provider),
+    "POST /api/auth/oauth/{provider}/link": Recipe(path={"provider": "google"}, answers=no_provider),
+    "POST /api/auth/oauth/exchange": Recipe(body={"code": "x" * 43}, answers=no_such_code),
     "POST /api/auth/refresh": Recipe(body=a_refresh),
     "POST /api/auth/logout": Recipe(answers=persons_only),
     "GET /api/auth/me": Recipe(),

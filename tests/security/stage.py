@@ -137,6 +137,7 @@ class Stage:
         for row in rows.values():
             row.update({name: f"{canary} {row[name]}" for name in WORDS if name in row})
             row.update({name: later for name in ("expires_at",) if name in row})
+        rows["token_families"]["created_at"] = now  # a sign-in of this moment
         account_type = caller.role.value
         rows["users"] |= {
             "account_type": account_type,

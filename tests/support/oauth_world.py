@@ -64,7 +64,9 @@ def oidc_of(world: World, settings: Settings, identity: Any) -> OidcSignIn:
     providers = providers_of(settings)
     client = ProviderClient(transport=world.internet.transport)
     directory = Directory(client, providers, loopback_http=False, clock=lambda: world.clock_s)
-    return OidcSignIn(providers, client, directory, Attempts(identity.keyed, SecretBox(MASTER_KEYS)), identity.families)
+    return OidcSignIn(
+        providers, client, directory, Attempts(identity.keyed, SecretBox(MASTER_KEYS)), identity.admission
+    )
 
 
 async def start(browser: AsyncClient, name: str = "google") -> str:

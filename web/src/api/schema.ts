@@ -178,9 +178,34 @@ export interface paths {
         put?: never;
         /**
          * Login
-         * @description Open a session. One 401 for every reason to refuse; 429 with Retry-After where too many attempts failed.
+         * @description Open a session, or ask for the second factor of a person who has one (202).
+         *
+         *     One 401 for every reason to refuse; 429 with Retry-After where too many attempts failed.
          */
         post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/login/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Login Second Factor
+         * @description Open the session of a sign-in that was answered 202.
+         *
+         *     403 STEP_UP_REQUIRED where the answer does not hold; `details.attempts_left` says how often another may be tried.
+         *     401 where the sign-in is over: begin again.
+         */
+        post: operations["login_second_factor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -199,6 +224,8 @@ export interface paths {
         /**
          * Refresh
          * @description Exchange a refresh token for its successor and a new access token.
+         *
+         *     Without a token in the body the browser's cookie is taken, from pages of ours alone, and set anew.
          *
          *     It is used once. Where the answer was lost, the same device may send it again within the grace and gets the same
          *     successor; any other second use ends the session.
@@ -222,6 +249,8 @@ export interface paths {
         /**
          * Logout
          * @description End the session of the access token: it and the session's refresh token work no more, on any worker.
+         *
+         *     A browser is told to forget its cookie.
          */
         post: operations["logout"];
         delete?: never;
@@ -244,6 +273,91 @@ export interface paths {
         get: operations["jwks"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oauth/{provider}/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Oauth Login
+         * @description Begin: send the browser to the provider, with a cookie that it must come back with.
+         *
+         *     This counts as the sign-in; what follows needs values that only this answer gave.
+         */
+        get: operations["oauth_login"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oauth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Oauth Callback
+         * @description Come back: consume the attempt, redeem the code, check the id token, and send the browser to the page.
+         */
+        get: operations["oauth_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oauth/exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Oauth Exchange
+         * @description Exchange the code of the callback for a session or the second step; once, by the browser that began.
+         */
+        post: operations["oauth_exchange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oauth/{provider}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Oauth Link
+         * @description Begin to link an account with the provider to the caller, in this session and this browser.
+         *
+         *     The sign-in must be of the last 15 minutes (403). An account that is linked to another user already is refused at
+         *     the callback (409).
+         */
+        post: operations["oauth_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -737,7 +851,7 @@ export interface components {
         };
         /**
          * ChangeRequest
-         * @description A change that needs a proof where a factor is set up already.
+         * @description A change that needs a proof where a factor is set up already, and a sign-in of late where none is.
          */
         ChangeRequest: {
             step_up?: components["schemas"]["StepUpAnswer"] | null;
@@ -1029,6 +1143,17 @@ export interface components {
             data: components["schemas"]["KeyList"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[LinkBody] */
+        Envelope_LinkBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["LinkBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[NewKeyBody] */
         Envelope_NewKeyBody_: {
             /**
@@ -1093,6 +1218,17 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["PasskeyOptionsBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[SecondFactorNeededBody] */
+        Envelope_SecondFactorNeededBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["SecondFactorNeededBody"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[SessionBody] */
@@ -1199,6 +1335,24 @@ export interface components {
             success: false;
             error: components["schemas"]["ErrorBody"];
             metadata: components["schemas"]["Metadata"];
+        };
+        /**
+         * ExchangeRequest
+         * @description The code of the callback. `device` is what the client calls itself; `browser` is as for a password's sign-in.
+         */
+        ExchangeRequest: {
+            /**
+             * Code
+             * Format: password
+             */
+            code: string;
+            /** Device */
+            device?: string | null;
+            /**
+             * Browser
+             * @default false
+             */
+            browser: boolean;
         };
         /**
          * FeedbackBody
@@ -1439,6 +1593,16 @@ export interface components {
             }[];
         };
         /**
+         * LinkBody
+         * @description Where to send the browser that asked, within `expires_in` seconds.
+         */
+        LinkBody: {
+            /** Authorization Url */
+            authorization_url: string;
+            /** Expires In */
+            expires_in: number;
+        };
+        /**
          * Live
          * @description The process answers.
          */
@@ -1452,6 +1616,8 @@ export interface components {
         /**
          * LoginRequest
          * @description An e-mail or a customer number, and the password. `device` is what the client calls itself.
+         *
+         *     `browser`: the refresh token comes in a cookie that no script can read, and not in the body.
          */
         LoginRequest: {
             /** Email */
@@ -1465,6 +1631,11 @@ export interface components {
             password: string;
             /** Device */
             device?: string | null;
+            /**
+             * Browser
+             * @default false
+             */
+            browser: boolean;
         };
         /**
          * MessageBody
@@ -1644,14 +1815,11 @@ export interface components {
         };
         /**
          * RefreshRequest
-         * @description A refresh token, and the device name of the sign-in.
+         * @description A refresh token, and the device name of the sign-in. A page sends no token: its browser holds the cookie.
          */
         RefreshRequest: {
-            /**
-             * Refresh Token
-             * Format: password
-             */
-            refresh_token: string;
+            /** Refresh Token */
+            refresh_token?: string | null;
             /** Device */
             device?: string | null;
         };
@@ -1712,6 +1880,46 @@ export interface components {
             latency_p99_ms: number;
         };
         /**
+         * SecondFactorNeededBody
+         * @description The password fits, and a second factor is asked for. The ticket is good with this challenge, once, until it ends.
+         *
+         *     It goes to `POST /api/auth/login/second-factor`.
+         */
+        SecondFactorNeededBody: {
+            /** Ticket */
+            ticket: string;
+            challenge: components["schemas"]["ChallengeBody"];
+        };
+        /**
+         * SecondFactorRequest
+         * @description The second step of a sign-in: what the first one gave, and the answer to its challenge.
+         */
+        SecondFactorRequest: {
+            /**
+             * Challenge Id
+             * Format: uuid
+             */
+            challenge_id: string;
+            /** Code */
+            code?: string | null;
+            /** Credential */
+            credential?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Ticket
+             * Format: password
+             */
+            ticket: string;
+            /** Device */
+            device?: string | null;
+            /**
+             * Browser
+             * @default false
+             */
+            browser: boolean;
+        };
+        /**
          * SessionBody
          * @description A conversation.
          */
@@ -1752,7 +1960,7 @@ export interface components {
             /** Expires In */
             expires_in: number;
             /** Refresh Token */
-            refresh_token: string;
+            refresh_token: string | null;
             user: components["schemas"]["UserBody"];
         };
         /**
@@ -1805,7 +2013,7 @@ export interface components {
         };
         /**
          * TokensBody
-         * @description An access token and the refresh token that follows it.
+         * @description An access token and the refresh token that follows it: null where the browser was given it as a cookie.
          */
         TokensBody: {
             /** Access Token */
@@ -1819,7 +2027,7 @@ export interface components {
             /** Expires In */
             expires_in: number;
             /** Refresh Token */
-            refresh_token: string;
+            refresh_token: string | null;
         };
         /**
          * TotpBody
@@ -2664,6 +2872,111 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_SignedInBody_"];
                 };
             };
+            /** @description The first factor holds; no session until `POST /api/auth/login/second-factor`. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SecondFactorNeededBody_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    login_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactorRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedInBody_"];
+                };
+            };
             /** @description Bad Request */
             400: {
                 headers: {
@@ -2946,6 +3259,394 @@ export interface operations {
                             [key: string]: string;
                         }[];
                     };
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    oauth_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    oauth_callback: {
+        parameters: {
+            query?: {
+                state?: string | null;
+                code?: string | null;
+                error?: string | null;
+                iss?: string | null;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    oauth_exchange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedInBody_"];
+                };
+            };
+            /** @description The first factor holds; no session until `POST /api/auth/login/second-factor`. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SecondFactorNeededBody_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    oauth_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LinkBody_"];
                 };
             };
             /** @description Bad Request */

@@ -65,6 +65,11 @@ class OidcSignIn:
         self._admission = admission
         self._log = get_logger("llm_banking.identity")
 
+    @property
+    def names(self) -> list[str]:
+        """The providers that are set up."""
+        return sorted(self._providers)
+
     def provider(self, name: str) -> Provider:
         """The provider of a name. Raises ProviderNotSetUpError."""
         found = self._providers.get(name)

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from llm_banking.api.envelope import Model
+from llm_banking.api.envelope import Model, one_of
 from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.identity.models import User
 from llm_banking.identity.refresh import IssuedTokens
@@ -23,7 +23,6 @@ MAX_PASSWORD_CHARACTERS = 1_024
 Email = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True,
         max_length=254,
         pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]{2,63}$",
     ),
@@ -52,6 +51,8 @@ class Accepted(Model):
 
 class LoginRequest(Model):
     """An e-mail or a customer number, and the password. `device` is what the client calls itself."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("email", "customer_number"))
 
     email: Email | None = None
     customer_number: CustomerRef | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from llm_banking.api.auth.bodies import (
@@ -15,7 +17,7 @@ from llm_banking.api.auth.bodies import (
     user_body,
 )
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
-from llm_banking.api.envelope import Envelope, metadata_of
+from llm_banking.api.envelope import Envelope, ErrorEnvelope, metadata_of
 from llm_banking.identity.errors import RefreshRefusedError, SignInRefusedError
 from llm_banking.identity.principal import PUBLIC, Permission, requires
 from llm_banking.kit.database import Scope
@@ -23,9 +25,11 @@ from llm_banking.kit.database import Scope
 routes: APIRouter = router("", "auth")
 
 JWKS_KEPT_S = 60
+REFUSES: dict[int | str, dict[str, Any]] = {401: {"model": ErrorEnvelope}}
+"""Public routes that judge a credential in the body."""
 
 
-@routes.post("/api/auth/login")
+@routes.post("/api/auth/login", responses=REFUSES)
 @policy(PUBLIC)
 async def login(
     request: Request, response: Response, body: LoginRequest, services: ServicesDep
@@ -46,7 +50,7 @@ async def login(
     return Envelope(data=data, metadata=metadata_of(request))
 
 
-@routes.post("/api/auth/refresh")
+@routes.post("/api/auth/refresh", responses=REFUSES)
 @policy(PUBLIC)
 async def refresh(
     request: Request, response: Response, body: RefreshRequest, services: ServicesDep

@@ -124,7 +124,7 @@ def bench(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = P
 def fuzz(
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed sends the same requests.")] = None,
-    examples: Annotated[int | None, typer.Option(min=1, help="Requests of the customer to each operation.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Requests of each caller to each operation.")] = None,
     least_cases: Annotated[int | None, typer.Option(min=1, help="Fewer cases than this are a failure.")] = None,
 ) -> None:
     """Send a server of its own whatever its schema allows and forbids, and judge the answers; about half an hour."""

@@ -120,7 +120,7 @@ def test_every_cursor_of_the_form_is_a_place(cursor: str) -> None:
     assert encode_cursor(*decode_cursor(cursor)) == cursor
 
 
-@pytest.mark.parametrize("number", [7, 7.0, 7e0])
+@pytest.mark.parametrize("number", [7, 7.0])
 def test_a_whole_number_may_be_written_with_a_point(number: float) -> None:
     assert TypeAdapter(LifetimeDays).validate_python(number) == 7
 

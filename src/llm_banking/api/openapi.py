@@ -109,7 +109,7 @@ def complete(document: Document, routes: Iterable[BaseRoute]) -> None:
     }
     for route in api_routes(routes):
         if route.include_in_schema:
-            for method in route.methods:
+            for method in route.methods or ():
                 _complete_operation(
                     document["paths"][route.path][method.lower()], route.path, policy_of(route.endpoint)
                 )

@@ -20,5 +20,5 @@ def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
 
 def allowed_methods(routes: Iterable[BaseRoute], path: str) -> str:
     """The Allow header of an address: the methods of every route there, or of a file where there is none."""
-    found = {method for route in api_routes(routes) if route.path_regex.match(path) for method in route.methods}
+    found = {method for route in api_routes(routes) if route.path_regex.match(path) for method in route.methods or ()}
     return ", ".join(sorted(found or {"GET", "HEAD"}))

@@ -45,7 +45,7 @@ from llm_banking.settings import Environment, Settings
 RESULTS_FILE = "fuzz.json"
 SEED = 20_261_121
 MIN_CASES = 20_000
-EXAMPLES = 140
+EXAMPLES = 130
 """Requests of most callers to each operation, beside those that the schema itself suggests."""
 TIMEOUT_S = 4 * 3_600
 ADMIN = "admin@demo.example"

@@ -58,7 +58,7 @@ bench: $(VENV)/.dev $(STATIC)
 evidence: bench
 	$(BIN)/llm-banking evidence --results results --readme README.md
 
-# Half an hour: the API's schema against a server of its own, as every kind of caller.
+# Ten minutes: the API's schema against a server of its own, as every kind of caller.
 fuzz: $(VENV)/.dev
 	$(BIN)/llm-banking fuzz --out results
 

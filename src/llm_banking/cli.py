@@ -127,7 +127,7 @@ def fuzz(
     examples: Annotated[int | None, typer.Option(min=1, help="Requests of each caller to each operation.")] = None,
     least_cases: Annotated[int | None, typer.Option(min=1, help="Fewer cases than this are a failure.")] = None,
 ) -> None:
-    """Send a server of its own whatever its schema allows and forbids, and judge the answers; about half an hour."""
+    """Send a server of its own whatever its schema allows and forbids, and judge the answers; about ten minutes."""
     from llm_banking.proof.fuzz import run_fuzz
 
     given = {"seed": seed, "examples": examples, "least_cases": least_cases}

@@ -15,10 +15,11 @@ from llm_banking.api.auth import oauth as auth_oauth
 from llm_banking.api.auth import sessions as auth_sessions
 from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
-from llm_banking.api.envelope import ErrorEnvelope, product_version
+from llm_banking.api.envelope import product_version
 from llm_banking.api.errors import install_error_handlers
 from llm_banking.api.limits import RateLimitGuard, RequestLimits
 from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
+from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
@@ -94,7 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         await services.close()
 
-    app = FastAPI(
+    app = Application(
         title="llm-banking",
         version=product_version(),
         docs_url=None,
@@ -104,7 +105,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         separate_input_output_schemas=False,
         generate_unique_id_function=_operation_id,
-        responses={code: {"model": ErrorEnvelope} for code in (400, 401, 403, 404, 413, 422, 429, 503)},
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()

@@ -130,6 +130,23 @@ def bench(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = P
 
 
 @app.command()
+def fuzz(
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed sends the same requests.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Requests of each caller to each operation.")] = None,
+    least_cases: Annotated[int | None, typer.Option(min=1, help="Fewer cases than this are a failure.")] = None,
+) -> None:
+    """Send a server of its own whatever its schema allows and forbids, and judge the answers; about ten minutes."""
+    from llm_banking.proof.fuzz import run_fuzz
+
+    given = {"seed": seed, "examples": examples, "least_cases": least_cases}
+    path, problems = run_fuzz(out, **{name: value for name, value in given.items() if value is not None})
+    typer.echo(f"{path} written.")
+    if problems:
+        _fail("\n".join(problems))
+
+
+@app.command()
 def evidence(
     results: Annotated[Path, typer.Option(help="Folder with the figures.")] = Path("results"),
     readme: Annotated[Path, typer.Option(help="Document that shows the figures.")] = Path("README.md"),

@@ -10,15 +10,18 @@ from starlette.responses import JSONResponse
 from llm_banking.api.auth.bodies import SecondFactorNeededBody, SignedInBody, TokensBody, tokens_body, user_body
 from llm_banking.api.auth.browser_session import set_refresh_cookie
 from llm_banking.api.auth.step_up import ChallengeBody
-from llm_banking.api.envelope import Envelope, metadata_of
+from llm_banking.api.envelope import Envelope, ErrorEnvelope, metadata_of
 from llm_banking.identity.admission import SecondFactorNeeded, SignedIn
 from llm_banking.identity.refresh import IssuedTokens
 
+REFUSES: dict[int | str, dict[str, Any]] = {401: {"model": ErrorEnvelope}, 403: {"model": ErrorEnvelope}}
+"""For `responses` of a public route that judges what a caller brings in the body or in a cookie."""
 SIGN_IN_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **REFUSES,
     202: {
         "model": Envelope[SecondFactorNeededBody],
         "description": "The first factor holds; no session until `POST /api/auth/login/second-factor`.",
-    }
+    },
 }
 """For `responses` of a route that answers with `sign_in_answer`; its `response_model` is Envelope[SignedInBody]."""
 

@@ -7,18 +7,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
-from llm_banking.api.text import ShortText
+from llm_banking.api.text import ShortText, whole_number
 from llm_banking.identity.api_keys import IssuedKey
 from llm_banking.identity.models import ApiKey
 from llm_banking.identity.principal import Permission, requires
 
 routes = router("/api/auth/api-keys", "api keys")
 
-LifetimeDays = Annotated[int, Field(strict=True, ge=1, le=365)]
+LifetimeDays = Annotated[int, Field(strict=True, ge=1, le=365), BeforeValidator(whole_number)]
+OverlapHours = Annotated[int, Field(strict=True, ge=0, le=168), BeforeValidator(whole_number)]
 
 
 class KeyRequest(Model):
@@ -33,7 +34,7 @@ class RotateRequest(Model):
     """After how many days the new key ends, and for how many hours the old one works on."""
 
     lifetime_days: LifetimeDays
-    overlap_hours: Annotated[int, Field(strict=True, ge=0, le=168)] = 24
+    overlap_hours: OverlapHours = 24
 
 
 class KeyBody(Model):

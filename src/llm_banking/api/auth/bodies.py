@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, SecretStr, StrictBool, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
-from llm_banking.api.envelope import Model
+from llm_banking.api.envelope import Model, one_of
 from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.identity import email_address
 from llm_banking.identity.models import User
@@ -24,7 +24,6 @@ MAX_PASSWORD_CHARACTERS = 1_024
 Email = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True,
         max_length=email_address.MAX_CHARACTERS,
         pattern=email_address.PATTERN,
     ),
@@ -56,6 +55,8 @@ class LoginRequest(Model):
 
     `browser`: the refresh token comes in a cookie that no script can read, and not in the body.
     """
+
+    model_config = ConfigDict(json_schema_extra=one_of("email", "customer_number"))
 
     email: Email | None = None
     customer_number: CustomerRef | None = None

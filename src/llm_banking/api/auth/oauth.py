@@ -19,7 +19,7 @@ from pydantic import Field, SecretStr, StrictBool
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse
 
-from llm_banking.api.auth.answers import SIGN_IN_RESPONSES, sign_in_answer
+from llm_banking.api.auth.answers import REFUSES, SIGN_IN_RESPONSES, sign_in_answer
 from llm_banking.api.auth.bodies import Device, SignedInBody
 from llm_banking.api.dependencies import CallerDep, Services, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, metadata_of
@@ -74,7 +74,7 @@ async def oauth_login(provider: str, services: ServicesDep) -> Response:
     return response
 
 
-@routes.get("/{provider}/callback", status_code=303, response_class=RedirectResponse)
+@routes.get("/{provider}/callback", status_code=303, response_class=RedirectResponse, responses=REFUSES)
 @policy(PUBLIC)
 async def oauth_callback(
     request: Request,

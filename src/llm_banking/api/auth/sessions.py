@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from llm_banking.api.auth.answers import SIGN_IN_RESPONSES, refresh_answer, sign_in_answer
+from llm_banking.api.auth.answers import REFUSES, SIGN_IN_RESPONSES, refresh_answer, sign_in_answer
 from llm_banking.api.auth.bodies import (
     LoginRequest,
     RefreshRequest,
@@ -50,7 +50,7 @@ async def login(
     return sign_in_answer(request, response, outcome, browser=body.browser)
 
 
-@routes.post("/api/auth/login/second-factor", response_model=Envelope[SignedInBody])
+@routes.post("/api/auth/login/second-factor", response_model=Envelope[SignedInBody], responses=REFUSES)
 @policy(public(LimitClass.SIGN_IN))
 async def login_second_factor(
     request: Request, response: Response, body: SecondFactorRequest, services: ServicesDep
@@ -73,7 +73,7 @@ async def login_second_factor(
     return sign_in_answer(request, response, outcome, browser=body.browser)
 
 
-@routes.post("/api/auth/refresh")
+@routes.post("/api/auth/refresh", responses=REFUSES)
 @policy(PUBLIC)
 async def refresh(
     request: Request, response: Response, body: RefreshRequest, services: ServicesDep

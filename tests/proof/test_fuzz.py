@@ -41,8 +41,10 @@ def test_a_clean_run_has_no_problem() -> None:
     document = summary([a_hunt(), a_hunt()], SERVED, seed=1, least_cases=200)
     assert document["problems"] == []
     assert (document["cases"], document["operations"]) == (200, 3)
-    assert {"not_a_server_error", "ignored_auth", "refused_for_its_value_alone"} <= set(document["checks"])
-    assert len(document["checks"]) >= 15
+    assert {"not_a_server_error", "ignored_auth", "refused_for_its_value_alone", "hidden_from_the_neighbour"} <= set(
+        document["checks"]
+    )
+    assert len(document["checks"]) >= 16
 
 
 @pytest.mark.parametrize(

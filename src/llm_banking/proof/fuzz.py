@@ -45,7 +45,7 @@ from llm_banking.settings import Environment, Settings
 RESULTS_FILE = "fuzz.json"
 SEED = 20_261_121
 MIN_CASES = 20_000
-EXAMPLES = 130
+EXAMPLES = 150
 """Requests of most callers to each operation, beside those that the schema itself suggests."""
 AT_ONCE = 2
 """Callers that send side by side. More starve the server where cores are few, which is not what is tested here."""
@@ -174,7 +174,8 @@ def checks() -> list[str]:
     from llm_banking.proof import fuzz_checks  # noqa: PLC0415 - it registers its check
 
     load_all_checks()
-    return sorted({*CHECKS.get_all_names(), fuzz_checks.refused_for_its_value_alone.__name__})
+    ours = (fuzz_checks.refused_for_its_value_alone, fuzz_checks.hidden_from_the_neighbour)
+    return sorted({*CHECKS.get_all_names(), *(one.__name__ for one in ours)})
 
 
 def hunt(url: str, caller: Caller, folder: Path, seed: int) -> Hunt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from llm_banking.identity.demo import CUSTOMERS, STAFF
 from llm_banking.identity.signing_keys import rotate
-from llm_banking.proof.bench import running_server
+from llm_banking.proof.bench import FREE_LIMITS, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,8 @@ def any_worker(url: str) -> httpx.Client:
 
 def test_demo_passwords_work_and_a_sign_out_reaches_every_worker_within_a_second(home: Path, port: int) -> None:
     banner = home.with_name(f"{home.name}.log")
-    with running_server(home, "--workers", "2", port=port) as server, any_worker(server.url) as client:
+    free = {"RATE_LIMITS": json.dumps(FREE_LIMITS)}
+    with running_server(home, "--workers", "2", port=port, settings=free) as server, any_worker(server.url) as client:
         passwords = dict(PASSWORD.findall(banner.read_text()))
         assert list(passwords) == [one.customer_number for one in CUSTOMERS] + [one.email for one in STAFF]
         assert not [one for one in passwords.values() if one in (home / "logs" / "app.log").read_text()]

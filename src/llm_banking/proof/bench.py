@@ -27,6 +27,7 @@ from llm_banking.kit.errors import LlmBankingError
 from llm_banking.nlu.artifact import MODEL_FILE
 from llm_banking.nlu.evaluation import evaluate_rows, load_rows
 from llm_banking.nlu.reader import Reader
+from llm_banking.settings import RateLimits
 
 RESULTS_FILE = "first-light.json"
 COLD_STARTS = 5
@@ -35,7 +36,7 @@ READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 FREE_LIMITS = {
     name: {"requests": 100_000, "window_s": 1, "burst_requests": 100_000}
-    for name in ("user", "address", "anonymous", "chat", "sign_in", "sign_in_name")
+    for name in sorted(set(RateLimits.model_fields) - {"tiers"})
 }
 """Limits that a measurement of speed does not meet."""
 QUESTION = "why is my transfer pending?"

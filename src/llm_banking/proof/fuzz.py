@@ -39,7 +39,7 @@ from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.migrations import upgrade
-from llm_banking.proof.bench import machine, running_server
+from llm_banking.proof.bench import FREE_LIMITS, machine, running_server
 from llm_banking.settings import Environment, Settings
 
 RESULTS_FILE = "fuzz.json"
@@ -60,6 +60,7 @@ SERVER_SETTINGS = {
     "PASSWORD_PASSES": "1",
     "API_KEYS_PER_USER": "100",
     "REVOCATIONS_STALE_S": "5",
+    "RATE_LIMITS": json.dumps(FREE_LIMITS),
 }
 """Where one caller sends thousands of requests: cheap password hashes, and limits on how many as high as they go."""
 

@@ -61,6 +61,7 @@ SERVER_SETTINGS = {
     "API_KEYS_PER_USER": "100",
     "REVOCATIONS_STALE_S": "5",
     "RATE_LIMITS": json.dumps(FREE_LIMITS),
+    "RATE_LIMIT_TIMEOUT_S": "1",
 }
 """Where one caller sends thousands of requests: cheap password hashes, and limits on how many as high as they go."""
 

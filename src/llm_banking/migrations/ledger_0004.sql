@@ -44,7 +44,10 @@ BEGIN
     END IF;
     IF p_hold IS NOT NULL THEN
         SELECT * INTO hold FROM holds WHERE id = p_hold FOR UPDATE;
-        IF NOT FOUND OR hold.status <> 'active' OR hold.expires_at <= now() OR NOT hold.account_id = ANY (p_accounts) THEN
+        IF NOT FOUND OR hold.status <> 'active' OR hold.expires_at <= now() OR NOT EXISTS (
+            SELECT FROM unnest(p_accounts, p_amounts) AS one (account_id, amount_minor)
+            WHERE account_id = hold.account_id AND amount_minor < 0
+        ) THEN
             RETURN 'unknown_hold';
         END IF;
     END IF;

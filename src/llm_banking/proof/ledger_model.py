@@ -74,6 +74,11 @@ class Model:
     holds: dict[UUID, _Hold] = field(default_factory=dict)
     reversed: set[UUID] = field(default_factory=set)
 
+    @staticmethod
+    def available_minor(account: _Account) -> int:
+        """What may go from an account."""
+        return account.balance_minor - account.held_minor - account.floor_minor
+
     def apply(self, operation: Operation) -> frozenset[str]:
         """Do it where it may be done; what may be answered: one word, or each reason that stands against it."""
         match operation:
@@ -139,7 +144,7 @@ class Model:
             yield "wrong_currency"
         hold = self.holds.get(operation.hold) if operation.hold is not None else None
         freed = hold.amount_minor if hold is not None and hold.account == leg.account else 0
-        if amount < 0 and account.balance_minor - account.held_minor + freed + amount < account.floor_minor:
+        if amount < 0 and self.available_minor(account) + freed + amount < 0:
             yield "insufficient_funds"
 
     def _set_aside(self, operation: SetAside) -> frozenset[str]:
@@ -150,7 +155,7 @@ class Model:
         if earlier is not None:
             same = (earlier.account, earlier.amount_minor) == (operation.account, amount)
             return frozenset({"already_held" if same else "id_reused"})
-        if account.balance_minor - account.held_minor - amount < account.floor_minor:
+        if self.available_minor(account) < amount:
             return frozenset({"insufficient_funds"})
         self.holds[operation.id] = _Hold(operation.account, amount, operation.expires_at)
         account.held_minor += amount
@@ -215,11 +220,12 @@ class RandomOperations:
 
     def _hold(self) -> SetAside:
         person = self._person()
-        account = self._account(person)
+        account = self._account(person if self._rng.random() < 0.95 else None)
         currency = self._model.accounts[account].currency if account in self._model.accounts else "USD"
         again = self._rng.random() < 0.1
         expires_at = EXPIRED if self._rng.random() < 0.1 else NEVER
-        amount = Money(self._rng.randint(1, 300), currency)
+        edge = self._rng.random() < 0.2
+        amount = Money(self._amount(account, None) if edge else self._rng.randint(1, 300), currency)
         return SetAside(person, self._known(self._model.holds) if again else self._uuid(), account, amount, expires_at)
 
     def _again_or_reversed(self) -> Post:
@@ -232,25 +238,43 @@ class RandomOperations:
 
     def _new_entry(self) -> Post:
         rng, person = self._rng, self._person()
+        hold = self._known(self._model.holds) if rng.random() < 0.15 else None
+        held = self._model.holds.get(hold) if hold is not None else None
         currency = rng.choice(CURRENCIES)
-        payer: UUID | Own = Own.OUTSIDE if rng.random() < 0.3 else self._account(person, currency)
-        amount = rng.randint(1, 400)
-        parts = [amount] if rng.random() < 0.7 or amount < 2 else [amount - (cut := rng.randint(1, amount - 1)), cut]
-        places: list[UUID | Own] = [payer]
-        while len(places) <= len(parts):
-            other = self._account(None, currency if rng.random() < 0.97 else None)
-            place: UUID | Own = Own.FEES if rng.random() < 0.2 else other
-            if place not in places:
-                places.append(place)
-        amounts = [-amount, *parts]
-        legs = tuple(Leg(place, Money(one, currency), "x") for place, one in zip(places, amounts, strict=True))
-        hold = self._known(self._model.holds) if rng.random() < 0.1 else None
-        if hold in self._model.holds and rng.random() < 0.8:
-            held = self._model.holds[hold].account
-            if held not in places:
-                legs = (replace(legs[0], account=held), *legs[1:])
-                person = self._model.accounts[held].person
+        payers: list[UUID | Own] = [Own.OUTSIDE if rng.random() < 0.3 else self._account(person, currency)]
+        if held is not None and rng.random() < 0.9:
+            person, currency = self._model.accounts[held.account].person, self._model.accounts[held.account].currency
+            payers = [held.account]
+        if rng.random() < 0.3:
+            payers.append(self._account(person, currency))
+        payees: list[UUID | Own] = [self._payee(currency)]
+        if rng.random() < 0.2:
+            payees.append(self._payee(currency))
+        if len({*payers, *payees}) < len(payers) + len(payees):
+            payers, payees = [Own.OUTSIDE], [self._account(None, currency)]
+        debits = [self._amount(one, held) for one in payers]
+        total = sum(debits)
+        cut = rng.randint(1, total - 1) if len(payees) > 1 and total > 1 else 0
+        credits_ = [total - cut, cut] if cut else [total]
+        amounts = [*(-one for one in debits), *credits_]
+        legs = tuple(
+            Leg(place, Money(amount, currency), "x")
+            for place, amount in zip((*payers, *payees[: len(credits_)]), amounts, strict=True)
+        )
         return Post(person, Entry(self._uuid(), "random", BOOKED_AT, legs), hold)
+
+    def _payee(self, currency: str) -> UUID | Own:
+        if self._rng.random() < 0.2:
+            return Own.FEES
+        return self._account(None, currency if self._rng.random() < 0.97 else None)
+
+    def _amount(self, payer: UUID | Own, held: _Hold | None) -> int:
+        """An amount to go from an account; now and then all that may go, or one more."""
+        account = self._model.accounts.get(payer) if isinstance(payer, UUID) else None
+        if account is None or self._rng.random() < 0.8:
+            return self._rng.randint(1, 400)
+        freed = held.amount_minor if held is not None and held.account == payer else 0
+        return max(1, self._model.available_minor(account) + freed + self._rng.choice((0, 1)))
 
 
 def new_model(rng: random.Random, people: int = 4, accounts_each: int = 3) -> Model:

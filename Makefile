@@ -11,7 +11,7 @@ STATIC := src/llm_banking/api/static/index.html
 
 export LLM_BANKING_DATA_DIR := $(DATA)
 
-.PHONY: install run web test lint types bench evidence lock clean
+.PHONY: install run web test lint types bench evidence fuzz lock clean
 
 install: $(VENV)/.base
 
@@ -57,6 +57,10 @@ bench: $(VENV)/.dev $(STATIC)
 
 evidence: bench
 	$(BIN)/llm-banking evidence --results results --readme README.md
+
+# Ten minutes: the API's schema against a server of its own, as every kind of caller.
+fuzz: $(VENV)/.dev
+	$(BIN)/llm-banking fuzz --out results
 
 lock: $(VENV)/.dev
 	scripts/lock $(BIN)/python

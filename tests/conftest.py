@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,3 +137,15 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
         AsyncClient(transport=transport, base_url="http://test") as found,
     ):
         yield found
+
+
+@asynccontextmanager
+async def changed_app(app: FastAPI, settings: Settings, **changes: object) -> AsyncIterator[FastAPI]:
+    """The application with some settings changed, over the services of `app`; what it opened is closed."""
+    found = create_app(settings.model_copy(update=changes))
+    own = found.state.services
+    found.state.services = app.state.services
+    try:
+        yield found
+    finally:
+        await own.close()

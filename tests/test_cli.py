@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from llm_banking import cli
+from llm_banking.identity.models import StepUpChallenge, TotpSecret, User
+from llm_banking.identity.repository import live_families
+from llm_banking.identity.second_factors import Action
+from llm_banking.kit.clock import utc_now
+from llm_banking.kit.database import Database, Scope
+from llm_banking.kit.logs import configure_logging
 from llm_banking.nlu.taxonomy import INTENTS
 from llm_banking.training import open_set
 from tests.conftest import ServiceUrls
+from tests.identity.people import Clock, add_session, committed_user, second_factors, with_totp
 
 RUNNER = CliRunner()
 
@@ -94,14 +104,76 @@ def test_migrate_and_seed_can_be_repeated(service_urls: ServiceUrls, monkeypatch
     assert run("seed-demo").strip() == "Demo customers given accounts: 0."
 
 
+def test_second_factors_are_reset_for_a_person_who_lost_the_device(
+    service_urls: ServiceUrls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", service_urls.database)
+    monkeypatch.setenv("LLM_BANKING_HOME", str(tmp_path))
+    command = ("users", "reset-second-factors")
+    user_id = asyncio.run(someone_with_factors(service_urls.database))
+    email = f"{user_id}@example.com"
+    try:
+        assert "--yes" in fails(monkeypatch, capsys, *command, email)
+        assert asyncio.run(left_of(service_urls.database, user_id)) == (1, 1, 1, 0)
+        monkeypatch.setattr("sys.argv", ["llm-banking", *command, "nobody@example.com", "--yes"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert "There is nobody" in capsys.readouterr().err
+        assert "all sessions have ended" in run(*command, f" {email.upper()}", "--yes")
+        assert asyncio.run(left_of(service_urls.database, user_id)) == (0, 0, 0, 1)
+        log = (tmp_path / "logs" / "app.log").read_text(encoding="utf-8")
+        assert "second factors reset by the operator" in log
+        assert str(user_id) in log
+        assert email not in log
+    finally:
+        configure_logging("INFO", None)
+
+
+async def someone_with_factors(url: str) -> UUID:
+    """A customer with an authenticator app, an open challenge and a session."""
+    database, clock = Database(url, max_pool_size=1), Clock(utc_now())
+    try:
+        async with committed_user(database) as user_id, database.transaction(scope=Scope.IDENTITY) as session:
+            factors = second_factors(clock)
+            await with_totp(session, factors, user_id, clock)
+            await factors.begin_step_up(session, user_id, Action.TOTP_DISABLE)
+            await add_session(session, user_id, clock())
+            return user_id
+    finally:
+        await database.close()
+
+
+async def left_of(url: str, user_id: UUID) -> tuple[int, int, int, int]:
+    """How many apps, challenges and live sessions a customer has, and the epoch of the tokens."""
+    database = Database(url, max_pool_size=1)
+    try:
+        async with database.transaction(scope=Scope.IDENTITY) as session:
+            user = await session.get_one(User, user_id)
+            counts = [
+                await session.scalar(select(func.count()).select_from(model).where(model.user_id == user_id)) or 0
+                for model in (TotpSecret, StepUpChallenge)
+            ]
+            return counts[0], counts[1], len(await live_families(session, user_id, utc_now())), user.token_epoch
+    finally:
+        await database.close()
+
+
 def test_evidence_is_written_from_the_figures(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
-    readme, intents = tmp_path / "README.md", tmp_path / "intents.md"
-    for copy, original in ((readme, root / "README.md"), (intents, root / "docs/03-banking-use-cases.md")):
+    readme, intents, security = tmp_path / "README.md", tmp_path / "intents.md", tmp_path / "security.md"
+    originals = {
+        readme: root / "README.md",
+        intents: root / "docs/03-banking-use-cases.md",
+        security: root / "docs/07-security-compliance.md",
+    }
+    for copy, original in originals.items():
         copy.write_text(original.read_text())
-    run("evidence", "--results", str(root / "results"), "--readme", str(readme), "--intents", str(intents))
-    assert readme.read_text() == (root / "README.md").read_text()
-    assert intents.read_text() == (root / "docs/03-banking-use-cases.md").read_text()
+    run(
+        *("evidence", "--results", str(root / "results"), "--readme", str(readme)),
+        *("--intents", str(intents), "--security", str(security)),
+    )
+    for copy, original in originals.items():
+        assert copy.read_text() == original.read_text()
 
 
 def test_each_misuse_is_one_line_that_names_the_remedy(
@@ -119,6 +191,8 @@ def test_each_misuse_is_one_line_that_names_the_remedy(
         (("nlu", "evaluate", "nowhere.csv"), "Name a CSV or JSONL file"),
         (("nlu", "evaluate", "nowhere.csv", "--restrict", "clinc"), "--restrict takes banking77"),
         (("migrate",), "DATABASE_OWNER_URL is needed"),
+        (("users", "reset-second-factors", "zoe@example.com"), "--yes"),
+        (("users", "reset-second-factors", "zoe@example.com", "--yes"), "DATABASE_URL is needed"),
         (("seed-demo",), "ENVIRONMENT=development"),
         (("serve", "--demo"), "LLM_BANKING_DEMO"),
         (("evidence", "--results", "nowhere"), "make bench"),

@@ -11,13 +11,15 @@ from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
 from llm_banking.api.auth import api_keys, mfa
+from llm_banking.api.auth import oauth as auth_oauth
 from llm_banking.api.auth import sessions as auth_sessions
 from llm_banking.api.auth import users as auth_users
 from llm_banking.api.dependencies import Services
-from llm_banking.api.envelope import ErrorEnvelope, product_version
+from llm_banking.api.envelope import product_version
 from llm_banking.api.errors import install_error_handlers
 from llm_banking.api.limits import RateLimitGuard, RequestLimits
 from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
+from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import catalogue, feedback, sessions
@@ -37,7 +39,9 @@ from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.settings import Environment, Settings, load_settings
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID")
+CORS_REQUEST_HEADERS = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID", "X-Requested-With"),
+)
 CORS_RESPONSE_HEADERS = ("Deprecation", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID")
 CORS_PREFLIGHT_KEPT_S = 600
 
@@ -89,24 +93,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await services.limits.warm_up()
         async with services.upkeep.running():
             yield
-        await services.limits.close()
-        await services.cache.close()
-        await services.database.close()
+        await services.close()
 
-    app = FastAPI(
+    app = Application(
         title="llm-banking",
         version=product_version(),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # such a redirect is built from the Host header, and leads from https to http
         lifespan=lifespan,
         separate_input_output_schemas=False,
         generate_unique_id_function=_operation_id,
-        responses={code: {"model": ErrorEnvelope} for code in (400, 401, 403, 404, 413, 422, 429, 503)},
     )
     app.state.services = services
     app.state.health_check = health.HealthCheck()
-    rooms = (health, auth_users, auth_sessions, api_keys, mfa, v1_chat, v2_chat, sessions, feedback, catalogue, pages)
+    rooms = (
+        *(health, auth_users, auth_sessions, auth_oauth, api_keys, mfa),
+        *(v1_chat, v2_chat, sessions, feedback, catalogue, pages),
+    )
     for room in rooms:
         app.include_router(room.routes)
     pages.mount_static(app)

@@ -5,19 +5,26 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from llm_banking.kit.errors import ConfigurationError, LlmBankingError
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conversational assistant for banks.")
 nlu_app = typer.Typer(no_args_is_help=True, help="The understanding model.")
 train_app = typer.Typer(no_args_is_help=True, help="Training; needs the extra `train`.")
 proof_app = typer.Typer(no_args_is_help=True, help="Proofs on this machine; each takes minutes.")
+users_app = typer.Typer(no_args_is_help=True, help="People's accounts.")
 app.add_typer(nlu_app, name="nlu")
 app.add_typer(proof_app, name="proof")
+app.add_typer(users_app, name="users")
 app.add_typer(train_app, name="train")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -123,6 +130,23 @@ def bench(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = P
 
 
 @app.command()
+def fuzz(
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed sends the same requests.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Requests of each caller to each operation.")] = None,
+    least_cases: Annotated[int | None, typer.Option(min=1, help="Fewer cases than this are a failure.")] = None,
+) -> None:
+    """Send a server of its own whatever its schema allows and forbids, and judge the answers; about ten minutes."""
+    from llm_banking.proof.fuzz import run_fuzz
+
+    given = {"seed": seed, "examples": examples, "least_cases": least_cases}
+    path, problems = run_fuzz(out, **{name: value for name, value in given.items() if value is not None})
+    typer.echo(f"{path} written.")
+    if problems:
+        _fail("\n".join(problems))
+
+
+@app.command()
 def evidence(
     results: Annotated[Path, typer.Option(help="Folder with the figures.")] = Path("results"),
     readme: Annotated[Path, typer.Option(help="Document that shows the figures.")] = Path("README.md"),
@@ -133,31 +157,82 @@ def evidence(
         "docs/04-understanding.md"
     ),
     card: Annotated[Path, typer.Option(help="The model card.")] = Path("docs/model-card.md"),
+    security: Annotated[Path, typer.Option(help="Document that says who may call what.")] = Path(
+        "docs/07-security-compliance.md"
+    ),
 ) -> None:
     """Write the rendered parts of the documents, from the figures and the code and from nothing else."""
+    from llm_banking.api.access import declared_routes
+    from llm_banking.proof.access import write_access
     from llm_banking.proof.report import write_evidence
     from llm_banking.proof.understanding_report import write_understanding
 
     write_evidence(results, readme, intents)
     write_understanding(results, understanding, card)
-    written = ", ".join(str(path) for path in (readme, intents, understanding, card))
+    with _unconnected_app() as served:
+        write_access(security, [(one.method, one.path, one.policy.permission) for one in declared_routes(served)])
+    written = ", ".join(str(path) for path in (readme, intents, understanding, card, security))
     typer.echo(f"The rendered parts of {written} are those of {results} and of the code.")
 
 
 @app.command()
 def openapi(out: Path) -> None:
     """Write the API's schema, from which the web client is generated."""
+    with _unconnected_app() as served:
+        out.write_text(json.dumps(served.openapi(), indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _unconnected_app() -> Iterator[FastAPI]:
+    """The application as it is built, without a database; no key and no log stays behind."""
     import tempfile
 
     from llm_banking.app import create_app
     from llm_banking.kit.logs import configure_logging
     from llm_banking.settings import Settings
 
-    with tempfile.TemporaryDirectory() as home:  # the keys and the log that a first start makes are of no use here
+    with tempfile.TemporaryDirectory() as home:
         urls = {"database_url": "postgresql://none", "redis_url": "redis://none"}
         settings = Settings.model_validate({**urls, "LLM_BANKING_HOME": home})
-        out.write_text(json.dumps(create_app(settings).openapi(), indent=1) + "\n", encoding="utf-8")
+        yield create_app(settings)
         configure_logging(settings.log_level, None)
+
+
+@users_app.command("reset-second-factors")
+def users_reset_second_factors(
+    name: Annotated[str, typer.Argument(metavar="EMAIL_OR_CUSTOMER_NUMBER", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="You have made sure who asks.")] = False,
+) -> None:
+    """For a person who lost the device: remove the second factors and end all sessions. The password stays."""
+    import asyncio
+
+    from llm_banking.identity import repository
+    from llm_banking.identity.wiring import build_identity
+    from llm_banking.kit.database import Database, Scope
+    from llm_banking.kit.logs import configure_logging
+    from llm_banking.server import required_database_url
+    from llm_banking.settings import load_settings
+
+    if not yes:
+        _fail("After this the password alone opens the account. Make sure who asks, then repeat with --yes.")
+    settings = load_settings()
+    url = required_database_url(settings)
+    configure_logging(settings.log_level, settings.home / "logs" / "app.log")
+    accounts = build_identity(settings).accounts
+    email, number = (name.strip().lower(), None) if "@" in name else (None, name.strip())
+
+    async def run() -> bool:
+        database = Database(url, max_pool_size=1)
+        try:
+            async with database.transaction(scope=Scope.IDENTITY) as session:
+                user = await repository.user_by_name(session, email=email, customer_number=number)
+                return user is not None and await accounts.reset_second_factors(session, user.id)
+        finally:
+            await database.close()
+
+    if not asyncio.run(run()):
+        _fail("There is nobody with this e-mail or customer number.")
+    typer.echo("The second factors are removed and all sessions have ended.")
 
 
 @nlu_app.command("labels")

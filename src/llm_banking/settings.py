@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.rate_limits import TIMEOUT_S, Limit
+from llm_banking.kit.urls import is_web_address
 
 MAX_CORS_ORIGINS = 50
 _ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?", re.ASCII)
@@ -51,6 +52,7 @@ SESSION_LIFETIME_S = {Profile.DEFAULT: 30 * 86_400, Profile.BANK: 12 * 3_600}
 PASSWORD_MEMORY_FLOOR_KIB = 19_456
 PASSWORD_PASSES_FLOOR = 2
 """Argon2id with one lane: the least that OWASP's password storage cheat sheet advises."""
+_TENANT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def _comma_separated(value: object) -> object:
@@ -114,6 +116,11 @@ def _networks(value: Any) -> Any:
     return found
 
 
+def _is_origin(text: str) -> bool:
+    found = _ORIGIN.fullmatch(text)
+    return found is not None and (found[1], found[3]) not in _DEFAULT_PORTS and int(found[3] or 0) <= 65_535
+
+
 class Settings(BaseSettings):
     """Every setting, with its unit in its name where it has one."""
 
@@ -149,6 +156,12 @@ class Settings(BaseSettings):
     password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
     password_threads: int = Field(default=2, ge=1, le=64)
     password_queue: int = Field(default=32, ge=0, le=1_000)
+    public_base_url: str | None = None
+    oauth_google_client_id: str | None = Field(default=None, min_length=1, max_length=200)
+    oauth_google_client_secret: SecretStr | None = Field(default=None, min_length=1, max_length=500)
+    oauth_microsoft_client_id: str | None = Field(default=None, min_length=1, max_length=200)
+    oauth_microsoft_client_secret: SecretStr | None = Field(default=None, min_length=1, max_length=500)
+    oauth_microsoft_tenant: str | None = None
 
     max_header_bytes: int = Field(default=16_384, ge=1_024, le=65_536)
     max_headers: int = Field(default=100, ge=10, le=1_000)
@@ -172,14 +185,24 @@ class Settings(BaseSettings):
         """Seconds after a sign-in at which its refresh tokens end, however often they were renewed."""
         return self.session_lifetime_s or SESSION_LIFETIME_S[self.profile]
 
+    @property
+    def loopback_http(self) -> bool:
+        """Whether plain http to this machine will do where https is asked for."""
+        return self.environment in (Environment.DEVELOPMENT, Environment.TEST)
+
+    @property
+    def microsoft_tenants(self) -> tuple[str, ...]:
+        """The tenant ids whose people may sign in with Microsoft, each once."""
+        named = (self.oauth_microsoft_tenant or "").lower().split(",")
+        return tuple(dict.fromkeys(tenant.strip() for tenant in named if tenant.strip()))
+
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for number, origin in enumerate(value, start=1):
             if "*" in origin:
                 raise ValueError("a wildcard would let every site act for a signed-in customer. Name each origin")
-            found = _ORIGIN.fullmatch(origin)
-            if found is None or (found[1], found[3]) in _DEFAULT_PORTS or int(found[3] or 0) > 65_535:
+            if not _is_origin(origin):
                 raise ValueError(
                     f"origin number {number} is none. Write scheme://host or scheme://host:port in lower case, without "
                     "a path, a slash at the end or the scheme's own port, and commas between origins"
@@ -239,6 +262,31 @@ class Settings(BaseSettings):
                     "WEBAUTHN_ORIGINS must be https://HOST[:PORT], with hosts that are WEBAUTHN_RP_ID or below it, in "
                     "lower case and without a final slash (http for localhost alone)"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _sign_in_with_others_is_whole(self) -> Self:
+        url = self.public_base_url
+        if url is not None and not (_is_origin(url) and is_web_address(url, loopback_http=self.loopback_http)):
+            raise ValueError(
+                "PUBLIC_BASE_URL must be https://host or https://host:port in lower case, without a path and without a "
+                "slash at its end; http://localhost will do with ENVIRONMENT=development"
+            )
+        needed = {
+            "GOOGLE": (self.oauth_google_client_id, self.oauth_google_client_secret),
+            "MICROSOFT": (self.oauth_microsoft_client_id, self.oauth_microsoft_client_secret),
+        }
+        for name, parts in needed.items():
+            if any(parts) and not (all(parts) and url):
+                raise ValueError(
+                    f"OAUTH_{name}_CLIENT_ID, OAUTH_{name}_CLIENT_SECRET and PUBLIC_BASE_URL are needed together"
+                )
+        if self.oauth_microsoft_client_id and not self.microsoft_tenants:
+            raise ValueError("OAUTH_MICROSOFT_TENANT is needed with OAUTH_MICROSOFT_CLIENT_ID")
+        if not all(_TENANT.fullmatch(tenant) for tenant in self.microsoft_tenants) or len(self.microsoft_tenants) > 100:
+            raise ValueError(
+                "OAUTH_MICROSOFT_TENANT must be a tenant id in its UUID form, or up to 100 with commas between them"
+            )
         return self
 
 

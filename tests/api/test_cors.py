@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
-from llm_banking.app import create_app
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.settings import Environment, Settings, load_settings
+from tests.conftest import changed_app
 
 OURS = "https://bank.example"
 ALSO_OURS = "https://app.bank.example:8443"
@@ -33,9 +33,10 @@ FOREIGN = [
 @pytest.fixture
 async def calls(app: FastAPI, settings: Settings) -> AsyncIterator[AsyncClient]:
     """A client of an application that lets two origins in."""
-    open_to_two = create_app(settings.model_copy(update={"cors_origins": (OURS, ALSO_OURS)}))
-    open_to_two.state.services = app.state.services
-    async with AsyncClient(transport=ASGITransport(open_to_two), base_url="http://test") as client:
+    async with (
+        changed_app(app, settings, cors_origins=(OURS, ALSO_OURS)) as open_to_two,
+        AsyncClient(transport=ASGITransport(open_to_two), base_url="http://test") as client,
+    ):
         yield client
 
 

@@ -19,16 +19,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from llm_banking.api import http_protocol
 from llm_banking.api.http_protocol import MAX_HEAD_BYTES, BoundedHttpProtocol
 from llm_banking.api.middleware import BodyGuard, HeadGuard
-from llm_banking.app import create_app
 from llm_banking.settings import Settings
+from tests.conftest import changed_app
 
 
 @pytest.fixture
 async def impatient(app: FastAPI, settings: Settings) -> AsyncIterator[AsyncClient]:
     """A client of an application that waits a moment for a body."""
-    hurried = create_app(settings.model_copy(update={"body_timeout_s": 0.2}))
-    hurried.state.services = app.state.services
-    async with AsyncClient(transport=ASGITransport(hurried), base_url="http://test") as client:
+    async with (
+        changed_app(app, settings, body_timeout_s=0.2) as hurried,
+        AsyncClient(transport=ASGITransport(hurried), base_url="http://test") as client,
+    ):
         yield client
 
 

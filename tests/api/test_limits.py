@@ -74,9 +74,7 @@ async def limited_app(
     home = tmp_path_factory.mktemp("limited")
     app = create_app(settings.model_copy(update={"rate_limits": RateLimits(), "home": home}))
     yield app
-    await app.state.services.limits.close()
-    await app.state.services.cache.close()
-    await app.state.services.database.close()
+    await app.state.services.close()
 
 
 @pytest.fixture
@@ -294,7 +292,7 @@ CLASS_BY_PATH: list[tuple[str, Callable[[LimitClass], bool]]] = [
     (r"/health.*|/metrics", lambda one: one is LimitClass.UNLIMITED),
     (r"/|/favicon\.svg", lambda one: one is LimitClass.PAGE),
     (r"/api/v\d/chat.*", lambda one: one is LimitClass.CHAT),
-    (r"/api/auth/(register|login)", lambda one: one is LimitClass.SIGN_IN),
+    (r"/api/auth/(register|login(/second-factor)?)", lambda one: one is LimitClass.SIGN_IN),
     (r"/api/auth/api-keys.*", lambda one: one is LimitClass.KEYS),
     (r"/api/admin.*", lambda one: one is LimitClass.ADMIN),
     (r"/api/v2/me(/.*)?", lambda one: one is LimitClass.PRIVACY),

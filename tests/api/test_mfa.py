@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from llm_banking.identity.models import StepUpChallenge, TotpSecret
+from llm_banking.identity.models import StepUpChallenge, TokenFamily, TotpSecret
 from llm_banking.identity.principal import Permission, Principal
+from llm_banking.identity.second_factors import SIGN_IN_IS_RECENT
 from llm_banking.kit.database import Database, Scope
 from tests.api.test_api_keys import signed_in
 from tests.api.test_policies import letting_in
-from tests.identity.people import Clock, code_now, committed_user, decode_secret, second_factors, wrong_code
+from tests.identity.people import (
+    Clock,
+    add_session,
+    code_now,
+    committed_user,
+    decode_secret,
+    second_factors,
+    wrong_code,
+)
 from tests.identity.software_authenticator import EDDSA, ES256, SoftwareAuthenticator
 
 URL = "/api/auth/mfa"
@@ -69,12 +80,23 @@ class Browser:
         return made["id"]
 
 
+def as_caller(app: FastAPI, caller: Principal) -> AbstractContextManager[None]:
+    return letting_in(app, lambda _: caller)
+
+
+async def just_signed_in(database: Database, user_id: UUID, clock: Clock) -> Principal:
+    """A caller whose session was opened now."""
+    async with database.transaction(scope=Scope.IDENTITY) as session:
+        return replace(signed_in(user_id), session_id=await add_session(session, user_id, clock()))
+
+
 @pytest.fixture
 async def browser(app: FastAPI, database: Database, client: AsyncClient) -> AsyncIterator[Browser]:
     """A customer, signed in, on a clock of ours."""
     clock = Clock()
     async with committed_user(database) as user_id:
-        with letting_in(app, lambda _: signed_in(user_id)):
+        caller = await just_signed_in(database, user_id, clock)
+        with letting_in(app, lambda _: caller):
             services = app.state.services
             identity = replace(services.identity, second_factors=second_factors(clock))
             app.state.services = replace(services, identity=identity)
@@ -132,6 +154,53 @@ async def test_whoever_has_a_factor_proves_it_before_anything_changes(browser: B
     browser.clock.advance(seconds=1)
     await browser.set_up_totp(step_up=await browser.proof("totp.enrol"))
     assert (await browser.status())["totp"]
+
+
+FIRST_FACTOR = ("totp/enrol", "webauthn/register/options")
+
+
+async def test_a_first_factor_needs_a_sign_in_of_late(browser: Browser) -> None:
+    browser.clock.now += SIGN_IN_IS_RECENT - timedelta(microseconds=1)
+    for path in FIRST_FACTOR:
+        assert (await browser.post(path)).status_code == 200
+    browser.clock.now += timedelta(microseconds=1)
+    for path in FIRST_FACTOR:
+        refused = await browser.post(path)
+        assert code_of(refused) == (403, "STEP_UP_REQUIRED")
+        assert refused.json()["error"]["message"].startswith("Sign in again")
+        assert refused.json()["error"]["details"] == {"reason": "sign_in_again"}
+
+
+async def test_a_refresh_makes_a_session_no_younger(browser: Browser, database: Database) -> None:
+    browser.clock.now += SIGN_IN_IS_RECENT
+    async with database.transaction(scope=Scope.IDENTITY) as session:
+        renewed = update(TokenFamily).where(TokenFamily.user_id == browser.user_id)
+        await session.execute(renewed.values(last_used_at=browser.clock()))
+    for path in FIRST_FACTOR:
+        assert code_of(await browser.post(path)) == (403, "STEP_UP_REQUIRED")
+
+
+async def test_a_first_factor_needs_a_live_session_of_the_callers_own(
+    browser: Browser, app: FastAPI, database: Database
+) -> None:
+    async with committed_user(database) as other_id:
+        theirs = await just_signed_in(database, other_id, browser.clock)
+    ended = await just_signed_in(database, browser.user_id, browser.clock)
+    async with database.transaction(scope=Scope.IDENTITY) as session:
+        families = update(TokenFamily).where(TokenFamily.id == ended.session_id)
+        await session.execute(families.values(ended_at=browser.clock()))
+    own = signed_in(browser.user_id)
+    callers = [own, ended, *(replace(own, session_id=one) for one in (theirs.session_id, uuid4()))]
+    for caller in callers:
+        with as_caller(app, caller):
+            for path in FIRST_FACTOR:
+                assert code_of(await browser.post(path)) == (403, "STEP_UP_REQUIRED")
+
+
+async def test_a_further_factor_needs_a_proof_and_no_young_session(browser: Browser) -> None:
+    await browser.set_up_totp()
+    browser.clock.now += 2 * SIGN_IN_IS_RECENT
+    await browser.set_up_passkey(step_up=await browser.proof("webauthn.register"))
 
 
 async def test_a_proof_is_good_for_its_own_change_alone(browser: Browser) -> None:
@@ -214,7 +283,8 @@ async def test_what_is_somebody_elses_is_not_there(browser: Browser, app: FastAP
     begun = await browser.done("webauthn/register/options", step_up=await browser.proof("webauthn.register"))
     challenge = await browser.challenge("webauthn.delete", passkey_id=passkey_id)
     async with committed_user(database) as other_id:
-        with letting_in(app, lambda _: signed_in(other_id)):
+        caller = await just_signed_in(database, other_id, browser.clock)
+        with letting_in(app, lambda _: caller):
             other = Browser(browser.client, browser.clock, other_id)
             assert (await other.status())["passkeys"] == []
             body = {

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
 
 from llm_banking.api import pages
@@ -40,3 +41,12 @@ async def test_without_a_build_the_page_says_what_to_do(
 async def test_files_outside_the_build_are_not_served(client: AsyncClient) -> None:
     for path in ("/assets/../index.html", "/assets/%2e%2e/%2e%2e/middleware.py", "/swagger/..%2f..%2fapp.py"):
         assert (await client.get(path)).status_code == 404, path
+
+
+@pytest.mark.parametrize("names", [[], ["google", "microsoft"]])
+async def test_the_page_is_told_which_providers_there_are(
+    client: AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    monkeypatch.setattr(app.state.services.identity.oidc, "_providers", dict.fromkeys(names))
+    text = (await client.get("/")).text
+    assert re.findall('name="sign-in-providers" content="([^"]*)"', text) == [" ".join(names)]

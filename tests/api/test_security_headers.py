@@ -8,8 +8,8 @@ from httpx import ASGITransport, AsyncClient
 
 from llm_banking.api.pages import CONTENT_SECURITY_POLICY
 from llm_banking.api.security_headers import HEADERS, NO_DOCUMENT_POLICY, STRICT_TRANSPORT_SECURITY
-from llm_banking.app import create_app
 from llm_banking.settings import Environment, Settings
+from tests.conftest import changed_app
 
 ANSWERS = [
     ("GET", "/health", 200),
@@ -64,9 +64,10 @@ async def test_a_page_keeps_the_policy_that_it_brings(client: AsyncClient) -> No
 
 
 async def test_in_development_no_browser_is_told_to_insist_on_https(app: FastAPI, settings: Settings) -> None:
-    developing = create_app(settings.model_copy(update={"environment": Environment.DEVELOPMENT}))
-    developing.state.services = app.state.services
-    async with AsyncClient(transport=ASGITransport(developing), base_url="http://test") as client:
+    async with (
+        changed_app(app, settings, environment=Environment.DEVELOPMENT) as developing,
+        AsyncClient(transport=ASGITransport(developing), base_url="http://test") as client,
+    ):
         response = await client.get("/health/live")
     assert "Strict-Transport-Security" not in response.headers
     assert response.headers["X-Content-Type-Options"] == "nosniff"

@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from llm_banking.proof.bench import RunningServer, running_server
-from tests.conftest import CHROMIUM
+from llm_banking.proof.bench import RunningServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    home = Path(tempfile.mkdtemp(prefix="llmb-"))
-    with running_server(home) as found:
-        yield found
-    shutil.rmtree(home)
-
 
 @pytest.fixture
-def page(server: RunningServer) -> Iterator[Page]:
+def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
     """The rendered page in a fresh browser profile; a complaint or a fetch from elsewhere fails the test."""
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        found = browser.new_page(viewport={"width": 1280, "height": 800})
-        found.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        found.on("pageerror", lambda error: complaints.append(str(error)))
-        found.on(
-            "request",
-            lambda request: None if request.url.startswith((server.url, "data:")) else complaints.append(request.url),
-        )
-        found.goto(server.url)
-        expect(found.get_by_test_id("composer")).to_be_visible()
-        yield found
-        browser.close()
+    found = browser.new_page(viewport={"width": 1280, "height": 800})
+    found.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    found.on("pageerror", lambda error: complaints.append(str(error)))
+    found.on(
+        "request",
+        lambda request: None if request.url.startswith((server.url, "data:")) else complaints.append(request.url),
+    )
+    found.goto(server.url)
+    expect(found.get_by_test_id("composer")).to_be_visible()
+    yield found
     assert complaints == []
 
 
@@ -74,6 +49,10 @@ def test_a_customer_sees_their_balance_and_goes_on_by_button(page: Page) -> None
     page.get_by_test_id("next-step").first.click()
     expect(page.get_by_test_id("message-user")).to_have_count(2)
     expect(page.get_by_test_id("message-assistant")).to_have_count(2)
+
+
+def test_the_demo_says_that_nobody_is_signed_in(page: Page) -> None:
+    expect(page.get_by_test_id("demo-notice")).to_contain_text("for development only: nobody is signed in")
 
 
 def test_a_reload_keeps_the_conversation(page: Page) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity.master_key import MasterKeys
-from llm_banking.identity.models import User
+from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.totp import Totp, hotp, step_at
@@ -50,6 +50,24 @@ async def committed_user(database: Database, account_type: str = "user") -> Asyn
     async with database.transaction(scope=Scope.IDENTITY) as session:
         user_id = await add_user(session, account_type)
     yield user_id
+
+
+async def add_session(session: AsyncSession, user_id: UUID, opened_at: datetime) -> UUID:
+    """A sign-in of that time."""
+    family_id = uuid4()
+    session.add(
+        TokenFamily(
+            id=family_id,
+            user_id=user_id,
+            device_hash=bytes(32),
+            authenticated_by=["pwd"],
+            created_at=opened_at,
+            last_used_at=opened_at,
+            expires_at=opened_at + timedelta(days=30),
+        )
+    )
+    await session.flush()
+    return family_id
 
 
 def second_factors(clock: Clock) -> SecondFactors:

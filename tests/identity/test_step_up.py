@@ -32,6 +32,7 @@ from llm_banking.identity.step_up import (
 from llm_banking.kit.database import Database, Scope
 from tests.identity.people import (
     Clock,
+    add_session,
     add_user,
     code_now,
     committed_user,
@@ -180,10 +181,11 @@ async def test_somebody_elses_challenge_is_not_there_and_does_not_count(scene: S
     challenge, other = await scene.begin(), await add_user(scene.session)
     for _ in range(MAX_FAILURES + 1):
         assert reason(await scene.complete(challenge, scene.code(), user_id=other)) is Reason.UNKNOWN
-    enrolment = await scene.factors.begin_passkey(scene.session, other, None)
+    theirs = await add_session(scene.session, other, scene.clock())
+    enrolment = await scene.factors.begin_passkey(scene.session, other, None, session_id=theirs)
     assert not isinstance(enrolment, Refusal)
-    theirs = Challenge(enrolment.challenge_id, BOTH, enrolment.expires_at, None)
-    assert reason(await scene.complete(theirs, scene.code(), user_id=other)) is Reason.UNKNOWN, "an enrolment is none"
+    begun = Challenge(enrolment.challenge_id, BOTH, enrolment.expires_at, None)
+    assert reason(await scene.complete(begun, scene.code(), user_id=other)) is Reason.UNKNOWN, "an enrolment is none"
     assert isinstance(await scene.complete(challenge, scene.code()), StepUpProof)
 
 

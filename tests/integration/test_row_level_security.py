@@ -13,6 +13,7 @@ from asyncpg import InsufficientPrivilegeError
 from fastapi import FastAPI
 from httpx import AsyncClient
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -84,6 +85,43 @@ async def test_another_users_rows_cannot_be_seen_changed_or_deleted(two_with_all
         assert done.rowcount == 0, statement
     await two.see_as(two.theirs)
     assert await two.owners(table) == {two.theirs.rows()[table][column]}, "the rows are there, for whom they belong to"
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_statement_without_any_filter_stays_with_ones_own_rows(two_with_all_grants: Two, table: str) -> None:
+    two, column = two_with_all_grants, owner_column(table)
+    await two.connection.execute(text("RESET ROLE"))
+    await two.connection.execute(text("SET LOCAL session_replication_role = replica"))  # no foreign key in the way
+    await two.connection.execute(text(f"SET LOCAL ROLE {LOGIN_ROLE}"))
+    await two.see_as(two.ours)
+    mine, theirs = (person.rows()[table][column] for person in (two.ours, two.theirs))
+    for statement in (
+        f"SELECT {column} FROM {table} FOR UPDATE",  # noqa: S608 - our tables
+        f"UPDATE {table} SET {column} = {column} RETURNING {column}",  # noqa: S608 - our tables
+        f"DELETE FROM {table} RETURNING {column}",  # noqa: S608 - our tables
+    ):
+        assert list(await two.connection.scalars(text(statement))) == [mine], statement
+    await two.see_as(two.theirs)
+    assert await two.owners(table) == {theirs}
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_an_upsert_does_not_take_over_another_users_row(two_with_all_grants: Two, table: str) -> None:
+    two, column = two_with_all_grants, owner_column(table)
+    rows = product_metadata().tables[table]
+    keys = [one.name for one in rows.primary_key]
+    mine, theirs = (person.rows()[table][column] for person in (two.ours, two.theirs))
+    of_theirs = select(*rows.primary_key).where(rows.c[column] == theirs)
+    await two.see_as(two.theirs)
+    key = (await two.connection.execute(of_theirs)).one()
+    await two.see_as(two.ours)
+    values = {**two.ours.rows()[table], **dict(zip(keys, key, strict=True))}
+    upsert = insert(rows).values(values).on_conflict_do_update(index_elements=keys, set_={column: mine})
+    with pytest.raises(DBAPIError, match="row-level security policy"):
+        async with two.connection.begin_nested():
+            await two.connection.execute(upsert)
+    await two.see_as(two.theirs)
+    assert (await two.connection.execute(of_theirs)).one() == key
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -166,6 +204,42 @@ async def test_the_check_sees_a_wall_that_is_missing(owner: AsyncConnection, fau
     assert (table in await tables_that_lead_to_a_user(owner)) == ("anything" not in fault)
 
 
+async def doors(connection: AsyncConnection) -> set[str]:
+    """What would show or change rows past the policies: copies, and views and functions with their owner's rights."""
+    return set(
+        await connection.scalars(
+            text(
+                """
+                SELECT relname::text FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'f')
+                    AND NOT coalesce(reloptions @> '{security_invoker=true}', false)
+                UNION
+                SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
+                """
+            )
+        )
+    )
+
+
+async def test_there_is_no_door_in_the_wall(owner: AsyncConnection) -> None:
+    assert await doors(owner) == set()
+    walled = await owner.scalars(text("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"))
+    assert set(walled) == {*TABLES, "revocations"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "CREATE VIEW planted AS SELECT * FROM accounts",
+        "CREATE MATERIALIZED VIEW planted AS SELECT * FROM accounts",
+        "CREATE FUNCTION planted() RETURNS bigint LANGUAGE sql SECURITY DEFINER RETURN (SELECT count(*) FROM accounts)",
+    ],
+)
+async def test_the_check_sees_a_door(owner: AsyncConnection, fault: str) -> None:
+    await owner.execute(text(fault))
+    assert await doors(owner) == {"planted"}
+
+
 async def test_without_its_policy_a_table_shows_everybodys_rows(two_with_all_grants: Two) -> None:
     two = two_with_all_grants
     await two.connection.execute(text("RESET ROLE"))
@@ -204,6 +278,8 @@ async def test_revocations_cannot_be_taken_back_before_they_expire(two: Two) -> 
         "DELETE FROM chat_messages",
         "UPDATE chat_sessions SET user_id = user_id",
         "DELETE FROM users",
+        "UPDATE oidc_identities SET user_id = user_id",
+        "UPDATE oidc_attempts SET browser_hash = browser_hash",
         "SELECT * FROM pg_authid",
         "COPY users TO PROGRAM 'true'",
         "SELECT pg_read_file('postgresql.conf')",

@@ -151,13 +151,19 @@ describe('customers', () => {
     await waitFor(() => expect(bank.listedFor).toEqual(['demo']))
   })
 
-  it('has no selector outside demo mode and drops a remembered demo customer', async () => {
-    bank.demo = false
-    localStorage.setItem('harborlight.customer', 'CUST001')
+  it('drops a remembered demo customer that the server does not know', async () => {
+    localStorage.setItem('harborlight.customer', 'CUST999')
     await renderPage()
-    await waitFor(() => expect(bank.listedFor).toEqual([null]))
-    expect(screen.queryByTestId('customer-select')).toBeNull()
+    await waitFor(() => expect(bank.listedFor).toContain('demo'))
     expect(localStorage.getItem('harborlight.customer')).toBeNull()
+    expect(bank.listedFor).not.toContain('CUST999')
+  })
+
+  it('says that nobody is signed in and that this is for development only', async () => {
+    await renderPage()
+    const notice = screen.getByTestId('demo-notice').textContent
+    expect(notice).toContain('for development only')
+    expect(notice).toContain('nobody is signed in')
   })
 })
 

@@ -1,83 +1,48 @@
-import { useRef, useState } from 'react'
-import { ConversationPanel } from './components/ConversationPanel'
-import { ConversationView } from './components/ConversationView'
-import { Drawer } from './components/Drawer'
+import { useEffect, useState } from 'react'
+import { DemoBank } from './components/DemoBank'
 import { Header } from './components/Header'
-import { MenuIcon } from './components/Icons'
-import { NewConversationButton } from './components/NewConversationButton'
-import { useConversation } from './conversation/useConversation'
-import { useDemo } from './conversation/useDemo'
-import { useMediaQuery } from './lib/useMediaQuery'
-import { useSessions } from './sessions/useSessions'
+import { SignInPage } from './components/identity/SignInPage'
+import { Starting } from './components/identity/Starting'
+import { SignedInBank } from './components/SignedInBank'
+import { Draft } from './conversation/draft'
+import type { SessionView } from './identity/session'
+import { useSession } from './identity/useSession'
+import { type Page, usePage } from './lib/usePage'
 
 export function App() {
-  const demo = useDemo()
-  const sessions = useSessions(demo.listOwner)
-  const talk = useConversation(demo.customerId, sessions.refresh)
-  const narrow = useMediaQuery('(max-width: 899px)')
-  const [drawerOpen, setDrawerOpen] = useState(false)
-  const composer = useRef<HTMLTextAreaElement>(null)
-  const { sessionId } = talk.conversation
+  const session = useSession()
+  const [page, go] = usePage()
+  const [draft] = useState(() => new Draft())
+  const { standing } = session
 
-  const startNew = () => {
-    talk.startNew()
-    composer.current?.focus()
+  useEffect(() => {
+    if (standing.name === 'signed-in' || standing.name === 'expired') draft.keepFor(standing.user.id)
+    else draft.keepFor(null)
+  }, [draft, standing])
+
+  useEffect(() => {
+    if (standing.name === 'signed-in' && (page === 'sign-in' || page === 'sign-up')) go('conversation')
+    if (standing.name === 'demo' && page === 'account') go('conversation')
+  }, [standing, page, go])
+
+  if (standing.name === 'signed-in') {
+    return <SignedInBank key={standing.user.id} user={standing.user} draft={draft} page={page} go={go} />
   }
-
-  const panel = (
-    <ConversationPanel
-      list={sessions}
-      currentId={sessionId}
-      demo={demo.enabled}
-      onOpen={(id) => {
-        setDrawerOpen(false)
-        talk.open(id)
-      }}
-      onRemoved={(id) => {
-        if (id === sessionId) talk.startNew()
-      }}
-    />
-  )
-  const newConversation = <NewConversationButton compact={narrow} onClick={startNew} />
-  const openDrawer = (
-    <button
-      type="button"
-      className="icon-button"
-      aria-label="Conversations"
-      aria-haspopup="dialog"
-      aria-expanded={drawerOpen}
-      onClick={() => setDrawerOpen(true)}
-    >
-      <MenuIcon />
-    </button>
-  )
-
+  if (standing.name === 'demo' && !wantsSignIn(session, page)) {
+    return <DemoBank customers={standing.customers} draft={draft} />
+  }
   return (
     <div className="app">
-      <a className="skip-link" href="#message">
-        Skip to your message
-      </a>
-      <Header demo={demo} start={narrow && openDrawer} end={narrow && newConversation} />
-      <div className="body">
-        {narrow ? (
-          drawerOpen && (
-            <Drawer label="Conversations" onClose={() => setDrawerOpen(false)}>
-              {panel}
-            </Drawer>
-          )
-        ) : (
-          <aside className="side">
-            {newConversation}
-            {panel}
-          </aside>
-        )}
-        <ConversationView
-          key={demo.customerId ?? 'guest'}
-          talk={talk}
-          inputRef={composer}
-          customerName={demo.customer?.name ?? null}
-        />
-      </div>
+      <Header />
+      {standing.name === 'starting' ? (
+        <Starting unreachable={standing.unreachable} notice={session.notice} />
+      ) : (
+        <SignInPage session={session} page={page} go={go} />
+      )}
     </div>
   )
+}
+
+function wantsSignIn({ step, notice }: SessionView, page: Page): boolean {
+  return step !== null || notice !== null || page === 'sign-in' || page === 'sign-up'
 }

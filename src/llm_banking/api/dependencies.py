@@ -52,6 +52,12 @@ class Services:
         """The understanding model."""
         return self.readings.reader
 
+    async def close(self) -> None:
+        """Return every connection."""
+        await self.limits.close()
+        await self.cache.close()
+        await self.database.close()
+
     async def read(self, text: str) -> tuple[Reading, float]:
         """Read a text off the event loop: the reading, and the milliseconds it took. Raises ReadingBusyError."""
         started = time.perf_counter()

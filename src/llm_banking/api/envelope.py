@@ -24,6 +24,16 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def one_of(first: str, second: str) -> dict[str, Any]:
+    """What a model's schema says where exactly one of two optional fields has to be given."""
+    return {
+        "oneOf": [
+            {"required": [given], "properties": {given: {"not": {"type": "null"}}, absent: {"type": "null"}}}
+            for given, absent in ((first, second), (second, first))
+        ]
+    }
+
+
 class Metadata(Model):
     """Carried by every response body; `request_id` equals the X-Request-ID header and the log line."""
 
@@ -54,6 +64,21 @@ class ErrorEnvelope(Model):
     success: Literal[False] = False
     error: ErrorBody
     metadata: Metadata
+
+
+class LegacyError(Model):
+    """A failure below /api/v1/."""
+
+    status: Literal["error"] = "error"
+    error_code: str
+    message: str
+    details: dict[str, Any]
+    request_id: str
+
+
+def is_legacy(path: str) -> bool:
+    """Whether errors of an address have the legacy shape."""
+    return path.startswith("/api/v1/")
 
 
 def product_version() -> str:

@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from llm_banking.api.envelope import ErrorBody, ErrorEnvelope, metadata_of
+from llm_banking.api.envelope import ErrorBody, ErrorEnvelope, LegacyError, is_legacy, metadata_of
+from llm_banking.api.routes import allowed_methods
 from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.kit.errors import LlmBankingError
 
@@ -30,6 +31,7 @@ STATUS_BY_CODE = {
     "RATE_LIMIT_UNAVAILABLE": 503,
     "INTENT_CLASSIFICATION_FAILED": 503,
     "DATABASE_UNAVAILABLE": 503,
+    "PROVIDER_UNAVAILABLE": 503,
     "INTERNAL": 500,
 }
 RETRY_AFTER_S = 2
@@ -79,19 +81,13 @@ def error_response(
 ) -> JSONResponse:
     """An error in the envelope; in the legacy shape below /api/v1/."""
     status = STATUS_BY_CODE[code]
-    if request.scope["path"].startswith("/api/v1/"):
-        body: dict[str, Any] = {
-            "status": "error",
-            "error_code": code,
-            "message": message,
-            "details": details or {},
-            "request_id": metadata_of(request).request_id,
-        }
+    metadata = metadata_of(request)
+    body: LegacyError | ErrorEnvelope
+    if is_legacy(request.scope["path"]):
+        body = LegacyError(error_code=code, message=message, details=details or {}, request_id=metadata.request_id)
     else:
-        body = ErrorEnvelope(
-            error=ErrorBody(code=code, message=message, details=details or {}), metadata=metadata_of(request)
-        ).model_dump(mode="json")
-    return JSONResponse(body, status_code=status, headers=headers)
+        body = ErrorEnvelope(error=ErrorBody(code=code, message=message, details=details or {}), metadata=metadata)
+    return JSONResponse(body.model_dump(mode="json"), status_code=status, headers=headers)
 
 
 def validation_details(error: RequestValidationError) -> list[dict[str, str]]:
@@ -123,7 +119,9 @@ def install_error_handlers(app: FastAPI) -> None:
     async def on_http_error(request: Request, error: Exception) -> JSONResponse:
         error = cast("HTTPException", error)
         code = _CODE_BY_STATUS.get(error.status_code, "INTERNAL")
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers) if error.headers else {}
+        if code == "METHOD_NOT_ALLOWED":
+            headers["Allow"] = allowed_methods(request.app.routes, request.scope["path"])
         return error_response(request, code, _MESSAGE_BY_CODE[code], headers=headers)
 
     app.add_exception_handler(LlmBankingError, on_domain_error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ from llm_banking.kit.clock import utc_now
 routes = router("", "health")
 
 NEVER_LIMITED = public(LimitClass.UNLIMITED)
+HEAD_ONLY: dict[str, Any] = {"description": "The status says it."}
 CHECK_KEPT_S = 0.2
 """A check answers every request that comes within this time of it."""
 
@@ -124,12 +125,20 @@ async def health(request: Request, response: Response, services: ServicesDep) ->
     return await _health(request, response, services)
 
 
-@routes.head("/health", include_in_schema=False)
-@routes.post("/health", include_in_schema=False)
+@routes.post("/health", responses={503: {"model": Health}})
 @policy(NEVER_LIMITED)
-async def health_for_load_tools(request: Request, response: Response, services: ServicesDep) -> Health:
-    """The same for HEAD and POST."""
+async def post_health(request: Request, response: Response, services: ServicesDep) -> Health:
+    """The same for load tools that can only post."""
     return await _health(request, response, services)
+
+
+@routes.head("/health", response_class=Response, responses={200: HEAD_ONLY, 503: HEAD_ONLY})
+@policy(NEVER_LIMITED)
+async def head_health(request: Request, services: ServicesDep) -> Response:
+    """The status alone."""
+    response = Response()
+    await _health(request, response, services)
+    return response
 
 
 @routes.get("/health/ready", responses={503: {"model": Health}})

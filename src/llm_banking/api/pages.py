@@ -8,12 +8,13 @@ import re
 from importlib import resources
 from pathlib import Path
 
+import anyio
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from llm_banking.api.dependencies import policy, router
+from llm_banking.api.dependencies import ServicesDep, policy, router
 from llm_banking.api.errors import error_response
 from llm_banking.identity.principal import PUBLIC, LimitClass, public
 
@@ -22,6 +23,8 @@ CONTENT_SECURITY_POLICY = (
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_PROVIDERS = '<meta name="sign-in-providers" content="{}" />'
+"""Where the page reads which providers there are."""
 MOUNTS = ("/assets", "/swagger")
 """Folders of files that anyone may read."""
 
@@ -41,10 +44,16 @@ def mount_static(app: FastAPI) -> None:
 
 @routes.get("/", include_in_schema=False)
 @policy(public(LimitClass.PAGE))
-async def page(request: Request) -> Response:
-    """The chat page."""
-    return _file(
-        request, "index.html", {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
+async def page(request: Request, services: ServicesDep) -> Response:
+    """The chat page; it is told which providers may sign somebody in."""
+    file = anyio.Path(static_folder() / "index.html")
+    if not await file.is_file():
+        return _not_built(request)
+    html = await file.read_text(encoding="utf-8")
+    names = " ".join(services.identity.oidc.names)
+    return HTMLResponse(
+        html.replace(_PROVIDERS.format(""), _PROVIDERS.format(names)),
+        headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"},
     )
 
 
@@ -52,16 +61,19 @@ async def page(request: Request) -> Response:
 @policy(public(LimitClass.PAGE))
 async def favicon(request: Request) -> Response:
     """The page's icon."""
-    return _file(request, "favicon.svg", {"Cache-Control": "max-age=86400"})
+    content_type = "image/svg+xml; charset=utf-8"
+    return _file(request, "favicon.svg", {"Content-Type": content_type, "Cache-Control": "max-age=86400"})
 
 
 def _file(request: Request, name: str, headers: dict[str, str]) -> Response:
     path = static_folder() / name
     if not path.is_file():
-        return error_response(
-            request, "NOT_FOUND", "The web page is not built. Run `make web`; the API works without it."
-        )
+        return _not_built(request)
     return FileResponse(path, headers={**headers, "X-Content-Type-Options": "nosniff"})
+
+
+def _not_built(request: Request) -> Response:
+    return error_response(request, "NOT_FOUND", "The web page is not built. Run `make web`; the API works without it.")
 
 
 @routes.get("/openapi.json", include_in_schema=False)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-NO_DOCUMENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
-"""For whatever is no page of ours: opened as one, it may load nothing and be shown nowhere. Pages bring their own."""
+NO_DOCUMENT_POLICY = (
+    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+)
+"""For whatever is no page of ours: opened as one, it may load, send and run nothing, and be shown nowhere.
+
+Pages bring their own."""
 
 STRICT_TRANSPORT_SECURITY = "max-age=63072000; includeSubDomains"
 """Two years (RFC 6797)."""

@@ -37,6 +37,13 @@ class SignInRefusedError(UnauthenticatedError):
         super().__init__("The sign-in name or the password is wrong. Check both and try again.")
 
 
+class SignInOverError(UnauthenticatedError):
+    """The second step of a sign-in does not follow from a first one that still holds. One message for every reason."""
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in is over. Begin again with your sign-in name and password.")
+
+
 class RefreshRefusedError(UnauthenticatedError):
     """A refresh token is unknown, ended or was used before."""
 

@@ -37,11 +37,12 @@ _FORM = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class IssuedTokens:
-    """What a client is given. `access_expires_in_s` is from now."""
+    """What a client is given. Both `…_expires_in_s` are from now; the refresh token's is the session's end."""
 
     access_token: str
     access_expires_in_s: int
     refresh_token: str
+    refresh_expires_in_s: int
 
     def __repr__(self) -> str:
         return "IssuedTokens()"
@@ -166,7 +167,8 @@ class TokenFamilies:
         return PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
     def _issued(self, user: User, family: TokenFamily, token: str) -> IssuedTokens:
-        return IssuedTokens(self.access_token(user, family), self._tokens.lifetime_s, token)
+        left_s = int((family.expires_at - utc_now()).total_seconds())
+        return IssuedTokens(self.access_token(user, family), self._tokens.lifetime_s, token, left_s)
 
 
 def _token_hash(token: str) -> bytes:

@@ -10,9 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity.models import (
+    OidcAttempt,
     RefreshToken,
     Revocation,
     SignInFailure,
+    StepUpChallenge,
     TokenFamily,
     TotpSecret,
     User,
@@ -56,6 +58,12 @@ async def has_second_factor(session: AsyncSession, user_id: UUID) -> bool:
     return bool(await session.scalar(select(or_(totp, passkey))))
 
 
+async def remove_second_factors(session: AsyncSession, user_id: UUID) -> None:
+    """Delete a person's second factors, and the challenges that asked for them with what failed at these."""
+    for model in (TotpSecret, WebauthnCredential, StepUpChallenge):
+        await session.execute(delete(model).where(model.user_id == user_id))
+
+
 async def family_of_token(session: AsyncSession, token_hash: bytes) -> TokenFamily | None:
     """The family that a refresh token belongs to, locked until the transaction ends."""
     statement = (
@@ -92,6 +100,14 @@ async def lock_family(session: AsyncSession, family_id: UUID) -> TokenFamily | N
     return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
 
 
+async def session_opened_at(session: AsyncSession, user_id: UUID, family_id: UUID) -> datetime | None:
+    """When a person signed in, of a session that has not ended; a refresh does not change it."""
+    statement = select(TokenFamily.created_at).where(
+        TokenFamily.id == family_id, TokenFamily.user_id == user_id, TokenFamily.ended_at.is_(None)
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
 async def make_failures(
     session: AsyncSession, name_hash: bytes, places: tuple[bytes, ...], now: datetime
 ) -> frozenset[bytes]:
@@ -118,10 +134,14 @@ async def lock_failures(
 
 
 async def purge(session: AsyncSession, now: datetime) -> None:
-    """Delete what has aged out: failures, revocations of tokens that are over, families that ended long ago."""
+    """Delete what has aged out: failures, revocations of tokens that are over, families that ended long ago, attempts.
+
+    An attempt is a sign-in with another provider that nobody came back from.
+    """
     known_place = (SignInFailure.failures == 0) & (SignInFailure.last_failed_at < now - KNOWN_PLACES_KEPT)
     failed = (SignInFailure.failures > 0) & (SignInFailure.last_failed_at < now - FAILURES_KEPT)
     await session.execute(delete(SignInFailure).where(or_(known_place, failed)))
     await session.execute(delete(Revocation).where(Revocation.expires_at < now))
     ended = func.least(TokenFamily.expires_at, func.coalesce(TokenFamily.ended_at, TokenFamily.expires_at))
     await session.execute(delete(TokenFamily).where(ended < now - ENDED_FAMILIES_KEPT))
+    await session.execute(delete(OidcAttempt).where(OidcAttempt.expires_at < now))

@@ -1,7 +1,8 @@
 """A user's own second factors: set up, confirm, list, remove.
 
 Whoever has a factor proves it before another is added or one is removed, so that a stolen session alone can neither
-plant a factor nor take one away (ASVS V2.8; NIST SP 800-63B, section 6.1.2). The first factor needs the session alone.
+plant a factor nor take one away (ASVS V2.8; NIST SP 800-63B, section 6.1.2). The first factor needs a session whose
+sign-in was a short while ago: a refresh makes it no younger.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.identity import repository
 from llm_banking.identity.errors import ConflictError, StepUpRefusedError
 from llm_banking.identity.models import StepUpChallenge, TotpSecret, User, WebauthnCredential
 from llm_banking.identity.step_up import (
@@ -36,6 +38,8 @@ from llm_banking.identity.webauthn_login import Passkeys
 from llm_banking.kit.clock import utc_now
 
 ENROLMENT_LIFETIME = timedelta(minutes=5)
+SIGN_IN_IS_RECENT = timedelta(minutes=15)
+"""How long after the sign-in a session may set up the first factor."""
 CHALLENGE_BYTES = 32
 
 
@@ -115,10 +119,13 @@ class SecondFactors:
         )
 
     async def enrol_totp(
-        self, session: AsyncSession, user_id: UUID, proof: FactorProof | None
+        self, session: AsyncSession, user_id: UUID, proof: FactorProof | None, *, session_id: UUID | None
     ) -> TotpEnrolment | Refusal:
-        """A new secret for an authenticator app. Raises ConflictError where one counts, StepUpRefusedError."""
-        refusal = await self._authorise(session, user_id, Action.TOTP_ENROL, None, proof)
+        """A new secret for an authenticator app; `session_id` is the sign-in that asks.
+
+        Raises ConflictError where one counts, StepUpRefusedError.
+        """
+        refusal = await self._authorise_new(session, user_id, Action.TOTP_ENROL, proof, session_id)
         return refusal or await self.totp.enrol(session, user_id, await _account(session, user_id))
 
     async def confirm_totp(self, session: AsyncSession, user_id: UUID, code: str) -> None:
@@ -138,10 +145,13 @@ class SecondFactors:
         return refusal
 
     async def begin_passkey(
-        self, session: AsyncSession, user_id: UUID, proof: FactorProof | None
+        self, session: AsyncSession, user_id: UUID, proof: FactorProof | None, *, session_id: UUID | None
     ) -> PasskeyEnrolment | Refusal:
-        """Options for a new passkey. Raises StepUpRefusedError, LimitExceededError, TryLaterError."""
-        refusal = await self._authorise(session, user_id, Action.WEBAUTHN_REGISTER, None, proof)
+        """Options for a new passkey; `session_id` is the sign-in that asks.
+
+        Raises StepUpRefusedError, LimitExceededError, TryLaterError.
+        """
+        refusal = await self._authorise_new(session, user_id, Action.WEBAUTHN_REGISTER, proof, session_id)
         if refusal is not None:
             return refusal
         now = self._clock()
@@ -194,16 +204,33 @@ class SecondFactors:
             await self.passkeys.remove(session, user_id, passkey_id)
         return refusal
 
-    async def _authorise(
-        self, session: AsyncSession, user_id: UUID, action: Action, passkey_id: UUID | None, proof: FactorProof | None
+    async def _authorise_new(
+        self, session: AsyncSession, user_id: UUID, action: Action, proof: FactorProof | None, session_id: UUID | None
     ) -> Refusal | None:
-        """None where the user has no factor yet or proved one for exactly this. Raises StepUpRefusedError."""
+        """None where a factor may come: the first in a young session, another with a proof.
+
+        Raises StepUpRefusedError.
+        """
+        if proof is not None:
+            return await self._authorise(session, user_id, action, None, proof)
+        await lock_user(session, user_id)
+        if (await self.status(session, user_id)).any:
+            raise StepUpRefusedError("Prove one of your second factors first: POST /api/auth/mfa/step-up.")
+        opened = None if session_id is None else await repository.session_opened_at(session, user_id, session_id)
+        if opened is None or self._clock() - opened >= SIGN_IN_IS_RECENT:
+            raise StepUpRefusedError(
+                "Sign in again: a first second factor is set up within "
+                f"{SIGN_IN_IS_RECENT // timedelta(minutes=1)} minutes after the sign-in.",
+                details={"reason": "sign_in_again"},
+            )
+        return None
+
+    async def _authorise(
+        self, session: AsyncSession, user_id: UUID, action: Action, passkey_id: UUID | None, proof: FactorProof
+    ) -> Refusal | None:
+        """None where the user proved a factor for exactly this."""
         await lock_user(session, user_id)
         status = await self.status(session, user_id)
-        if proof is None:
-            if status.any:
-                raise StepUpRefusedError("Prove one of your second factors first: POST /api/auth/mfa/step-up.")
-            return None
         done = await self.step_up.complete(
             session,
             user_id,

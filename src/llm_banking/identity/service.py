@@ -1,4 +1,4 @@
-"""People's accounts: register, change the password, change the role, suspend."""
+"""People's accounts: register, change the password, change the role, suspend, reset the second factors."""
 
 from __future__ import annotations
 
@@ -160,6 +160,20 @@ class Accounts:
         if user is None:
             return False
         user.status = "active"
+        return True
+
+    async def reset_second_factors(self, session: AsyncSession, user_id: UUID) -> bool:
+        """Take the second factors from a person who lost the device, and end that person's sessions and sign-ins.
+
+        The operator has made sure who asks. False where there is no such person.
+        """
+        user = await repository.lock_user(session, user_id)
+        if user is None:
+            return False
+        await repository.remove_second_factors(session, user.id)
+        get_logger("llm_banking.identity").warning("second factors reset by the operator", user_id=str(user.id))
+        await self._raise_epoch(session, user)
+        await self._families.end_all(session, user.id, "factors_reset")
         return True
 
     async def sign_out(self, session: AsyncSession, caller: Principal) -> None:

@@ -9,10 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity import repository
+from llm_banking.identity.admission import Admission, SecondFactorNeeded, SignedIn
 from llm_banking.identity.hashing import PasswordHasher
-from llm_banking.identity.models import User
 from llm_banking.identity.passwords import normalised
-from llm_banking.identity.refresh import IssuedTokens, TokenFamilies
 from llm_banking.identity.throttle import Attempt, SignInThrottle
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.logs import get_logger
@@ -50,21 +49,13 @@ class Proven:
     new_hash: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A session that was opened."""
-
-    user: User
-    tokens: IssuedTokens
-
-
 class SignIn:
     """Three steps, so that no transaction is open while a password is hashed: begin, prove, finish."""
 
-    def __init__(self, hasher: PasswordHasher, throttle: SignInThrottle, families: TokenFamilies) -> None:
+    def __init__(self, hasher: PasswordHasher, throttle: SignInThrottle, admission: Admission) -> None:
         self._hasher = hasher
         self._throttle = throttle
-        self._families = families
+        self._admission = admission
 
     async def begin(self, session: AsyncSession, name: SignInName, *, place: str) -> Candidate:
         """Count the attempt and look the person up. Raises TryLaterError while the name must wait."""
@@ -88,14 +79,19 @@ class SignIn:
         new_hash = await self._hasher.hash(plain) if found.outdated else None
         return Proven(candidate, candidate.user_id, new_hash)
 
-    async def finish(self, session: AsyncSession, proven: Proven, *, device: str | None) -> SignedIn | None:
-        """Open a session. None if the person was suspended, or the password changed, while it was checked."""
+    async def finish(
+        self, session: AsyncSession, proven: Proven, *, device: str | None
+    ) -> SignedIn | SecondFactorNeeded | None:
+        """Open a session, or ask for the second factor of a person who has one.
+
+        None if the person was suspended, or the password changed, while it was checked. Raises TryLaterError where too
+        many challenges were begun or failed lately.
+        """
         user = await repository.lock_user(session, proven.user_id)
         if user is None or user.status != "active" or user.password_changed_at != proven.candidate.password_changed_at:
             return None
         if proven.new_hash is not None:
             user.password_hash = proven.new_hash
-        await self._throttle.forgive(session, proven.candidate.attempt, utc_now())
-        get_logger("llm_banking.identity").info("signed in", method=PASSWORD_METHOD, user_id=str(user.id))
-        tokens = await self._families.open(session, user, device=device, authenticated_by=(PASSWORD_METHOD,))
-        return SignedIn(user, tokens)
+        return await self._admission.admit(
+            session, user, device=device, authenticated_by=(PASSWORD_METHOD,), attempt=proven.candidate.attempt
+        )

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from llm_banking.identity import repository
+from llm_banking.identity.admission import Admission
 from llm_banking.identity.api_keys import ApiKeyLimits, ApiKeys
 from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visible_to
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.keyed_hash import KeyedHash
 from llm_banking.identity.master_key import load_master_keys
+from llm_banking.identity.oidc.attempts import Attempts
+from llm_banking.identity.oidc.directory import Directory
+from llm_banking.identity.oidc.http import ProviderClient
+from llm_banking.identity.oidc.providers import providers_of
+from llm_banking.identity.oidc.service import OidcSignIn
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import POLL_S, Revocations
@@ -22,6 +28,7 @@ from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.service import Accounts
 from llm_banking.identity.sign_in import SignIn
+from llm_banking.identity.sign_in_tickets import SignInTickets
 from llm_banking.identity.signing_keys import SigningKeys
 from llm_banking.identity.throttle import SignInThrottle
 from llm_banking.identity.tokens import AccessTokens
@@ -47,10 +54,12 @@ class IdentityServices:
     tokens: AccessTokens
     revocations: Revocations
     families: TokenFamilies
+    admission: Admission
     sign_in: SignIn
     accounts: Accounts
     api_keys: ApiKeys
     second_factors: SecondFactors
+    oidc: OidcSignIn
     authenticate: Authenticator
 
 
@@ -65,7 +74,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
     api_keys = ApiKeys(master_keys, permissions_of, limits)
     party = RelyingParty(settings.webauthn_rp_id, "llm-banking", settings.webauthn_origins)
     keys = SigningKeys(settings.signing_key_file, private=private)
-    keyed = KeyedHash.of(master_keys)
+    keyed, box = KeyedHash.of(master_keys), SecretBox(master_keys)
     hasher = PasswordHasher.of(settings)
     tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
     revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
@@ -73,6 +82,8 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         tokens, revocations, keyed, lifetime_s=settings.session_s, grace_s=settings.refresh_grace_s
     )
     throttle = SignInThrottle(keyed)
+    second_factors = SecondFactors(Totp(box, issuer="llm-banking"), Passkeys(party))
+    admission = Admission(families, throttle, second_factors.step_up, SignInTickets(box))
     return IdentityServices(
         keys=keys,
         keyed=keyed,
@@ -80,10 +91,12 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         tokens=tokens,
         revocations=revocations,
         families=families,
-        sign_in=SignIn(hasher, throttle, families),
+        admission=admission,
+        sign_in=SignIn(hasher, throttle, admission),
         accounts=Accounts(hasher, throttle, families, revocations),
         api_keys=api_keys,
-        second_factors=SecondFactors(Totp(SecretBox(master_keys), issuer="llm-banking"), Passkeys(party)),
+        second_factors=second_factors,
+        oidc=_build_oidc(settings, keyed, box, admission),
         authenticate=Authenticator(
             tokens,
             revocations,
@@ -108,6 +121,12 @@ def api_key_verifier(keys: ApiKeys, database: Database) -> VerifyApiKey:
         )
 
     return verify
+
+
+def _build_oidc(settings: Settings, keyed: KeyedHash, box: SecretBox, admission: Admission) -> OidcSignIn:
+    client, providers = ProviderClient(), providers_of(settings)
+    directory = Directory(client, providers, loopback_http=settings.loopback_http)
+    return OidcSignIn(providers, client, directory, Attempts(keyed, box), admission)
 
 
 class Upkeep:

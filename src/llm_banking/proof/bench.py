@@ -205,19 +205,21 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(
-    home: Path, *options: str, port: int | None = None, settings: Mapping[str, str] | None = None
+    home: Path, *options: str, port: int | None = None, demo: bool = True, settings: Mapping[str, str] | None = None
 ) -> Iterator[RunningServer]:
-    """`llm-banking serve --demo` in a process of its own, until the block ends; by default on a free port.
+    """`llm-banking serve` in a process of its own, until the block ends; by default on a free port, with the demo.
 
-    `settings` are more of them, by their names in the environment. Raises ServerNotReadyError.
+    `settings` come on top of this process's environment. Raises ServerNotReadyError.
     """
     port = port or free_port()
     environment = {**os.environ, "ENVIRONMENT": "development", "LLM_BANKING_HOME": str(home)}
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
         environment.pop(name, None)
-    environment.update(settings or {})
+    environment |= settings or {}
     log = home.with_name(f"{home.name}.log")
-    command = [sys.executable, "-m", "llm_banking.cli", "serve", "--demo", "--port", str(port), *options]
+    command = [sys.executable, "-m", "llm_banking.cli", "serve", "--port", str(port), *options]
+    if demo:
+        command.append("--demo")
     start = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - our own

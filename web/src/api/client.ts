@@ -1,30 +1,30 @@
 import createClient from 'openapi-fetch'
-import { failureFromException, failureFromResponse } from './failure'
+import { bankSession } from '../identity/session'
+import { unwrap } from './http'
 import type { paths } from './schema'
-import type { ChatReply, ChatRequest, Customer, Intent, Session, SessionPage, StoredMessage } from './types'
+import type {
+  ChatReply,
+  ChatRequest,
+  Challenge,
+  FactorAction,
+  Factors,
+  Intent,
+  Passkey,
+  PasskeyOptions,
+  Proof,
+  Session,
+  SessionPage,
+  StepUpAnswer,
+  StoredMessage,
+  TotpEnrolment,
+} from './types'
 
 const MESSAGES_PER_PAGE = 100
 
 const api = createClient<paths>({
   baseUrl: window.location.origin,
-  fetch: (request) => fetch(request),
+  fetch: (request) => bankSession.send(request),
 })
-
-interface Answer<T> {
-  data?: { data: T }
-  error?: unknown
-  response: Response
-}
-
-async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
-  try {
-    const { data, error, response } = await call
-    if (data === undefined) throw failureFromResponse(response, error)
-    return data.data
-  } catch (cause) {
-    throw failureFromException(cause)
-  }
-}
 
 export function sendChat(body: ChatRequest, signal: AbortSignal): Promise<ChatReply> {
   return unwrap(api.POST('/api/v2/chat', { body, signal }))
@@ -61,6 +61,37 @@ export async function listIntents(): Promise<Intent[]> {
   return (await unwrap(api.GET('/api/v2/intents'))).items
 }
 
-export async function listDemoCustomers(): Promise<Customer[]> {
-  return (await unwrap(api.GET('/api/v2/demo'))).customers
+export function readFactors(): Promise<Factors> {
+  return unwrap(api.GET('/api/auth/mfa/status'))
+}
+
+/** A challenge for one change of the caller's second factors. */
+export function beginStepUp(action: FactorAction, passkeyId: string | null = null): Promise<Challenge> {
+  return unwrap(api.POST('/api/auth/mfa/step-up', { body: { action, passkey_id: passkeyId } }))
+}
+
+export function enrolTotp(stepUp: StepUpAnswer | null): Promise<TotpEnrolment> {
+  return unwrap(api.POST('/api/auth/mfa/totp/enrol', { body: { step_up: stepUp } }))
+}
+
+export function confirmTotp(code: string): Promise<Factors> {
+  return unwrap(api.POST('/api/auth/mfa/totp/confirm', { body: { code } }))
+}
+
+export function disableTotp(stepUp: StepUpAnswer): Promise<Factors> {
+  return unwrap(api.POST('/api/auth/mfa/totp/disable', { body: { step_up: stepUp } }))
+}
+
+export function beginPasskey(stepUp: StepUpAnswer | null): Promise<PasskeyOptions> {
+  return unwrap(api.POST('/api/auth/mfa/webauthn/register/options', { body: { step_up: stepUp } }))
+}
+
+export function registerPasskey(challengeId: string, credential: Proof['credential'], name: string): Promise<Passkey> {
+  const body = { challenge_id: challengeId, credential: credential ?? {}, name }
+  return unwrap(api.POST('/api/auth/mfa/webauthn/register', { body }))
+}
+
+export function deletePasskey(passkeyId: string, stepUp: StepUpAnswer): Promise<Factors> {
+  const params = { path: { passkey_id: passkeyId } }
+  return unwrap(api.POST('/api/auth/mfa/webauthn/{passkey_id}/delete', { params, body: { step_up: stepUp } }))
 }

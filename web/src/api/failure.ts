@@ -1,20 +1,48 @@
-export type FailureKind = 'network' | 'denied' | 'gone' | 'invalid' | 'limited' | 'unavailable' | 'server'
+export type FailureKind =
+  | 'network'
+  | 'signed-out'
+  | 'denied'
+  | 'gone'
+  | 'invalid'
+  | 'limited'
+  | 'unavailable'
+  | 'server'
+
+export interface FieldProblem {
+  field: string
+  problem: string
+}
 
 export class ApiFailure extends Error {
   readonly kind: FailureKind
   readonly requestId: string | null
+  /** The server's error code; null where no answer of it came. */
+  readonly code: string | null
+  /** Which fields of the request the server refused. */
+  readonly fields: FieldProblem[]
+  /** Why a step-up was refused. */
+  readonly reason: string | null
 
-  constructor(kind: FailureKind, message: string, requestId: string | null) {
+  constructor(kind: FailureKind, message: string, requestId: string | null, error: ErrorBody['error'] = {}) {
     super(message)
     this.name = 'ApiFailure'
     this.kind = kind
     this.requestId = requestId
+    this.code = typeof error.code === 'string' ? error.code : null
+    const { fields, reason } = isObject(error.details) ? (error.details as Details) : {}
+    this.fields = Array.isArray(fields) ? fields.filter(isFieldProblem) : []
+    this.reason = typeof reason === 'string' ? reason : null
   }
 }
 
 interface ErrorBody {
-  error?: { message?: unknown }
+  error?: { message?: unknown; code?: unknown; details?: unknown }
   metadata?: { request_id?: unknown }
+}
+
+interface Details {
+  fields?: unknown
+  reason?: unknown
 }
 
 export function failureFromResponse(response: Response, body: unknown): ApiFailure {
@@ -22,7 +50,7 @@ export function failureFromResponse(response: Response, body: unknown): ApiFailu
   const message = typeof error?.message === 'string' ? error.message : `The server answered ${response.status}.`
   const requestId =
     typeof metadata?.request_id === 'string' ? metadata.request_id : response.headers.get('x-request-id')
-  return new ApiFailure(kindOf(response.status), message, requestId)
+  return new ApiFailure(kindOf(response.status), message, requestId, error)
 }
 
 export function failureFromException(cause: unknown): ApiFailure {
@@ -32,11 +60,13 @@ export function failureFromException(cause: unknown): ApiFailure {
 function kindOf(status: number): FailureKind {
   switch (status) {
     case 401:
+      return 'signed-out'
     case 403:
       return 'denied'
     case 404:
       return 'gone'
     case 400:
+    case 409:
     case 413:
     case 422:
       return 'invalid'
@@ -53,4 +83,8 @@ function kindOf(status: number): FailureKind {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
+}
+
+function isFieldProblem(value: unknown): value is FieldProblem {
+  return isObject(value) && typeof (value as FieldProblem).field === 'string' && 'problem' in value
 }

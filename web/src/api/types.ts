@@ -10,3 +10,24 @@ export type Intent = Schemas['IntentBody']
 export type Session = Schemas['SessionBody']
 export type SessionPage = Schemas['Page_SessionBody_']
 export type StoredMessage = Schemas['MessageBody']
+
+export type User = Schemas['UserBody']
+export type Access = Schemas['AccessBody']
+export type Challenge = Schemas['ChallengeBody']
+export type StepUpAnswer = Schemas['StepUpAnswer']
+export type Factors = Schemas['StatusBody']
+export type FactorAction = Schemas['Action']
+export type Passkey = Schemas['PasskeyBody']
+export type PasskeyOptions = Schemas['PasskeyOptionsBody']
+export type TotpEnrolment = Schemas['TotpBody']
+
+export type SignedIn = Schemas['SignedInBody']
+
+/** The second step of a sign-in: a ticket that says whose, and what it may be answered with. */
+export type SecondStep = Schemas['SecondFactorNeededBody']
+
+/** What proves a second factor: the app's code, or what the passkey gave. */
+export interface Proof {
+  code?: string
+  credential?: Record<string, unknown>
+}

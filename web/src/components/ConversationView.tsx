@@ -1,4 +1,5 @@
 import { type RefObject, useEffect, useRef, useState } from 'react'
+import type { Draft } from '../conversation/draft'
 import type { ConversationActions } from '../conversation/useConversation'
 import { Composer } from './Composer'
 import { Transcript } from './Transcript'
@@ -9,11 +10,13 @@ interface ConversationViewProps {
   talk: ConversationActions
   inputRef: RefObject<HTMLTextAreaElement | null>
   customerName: string | null
+  owner: string
+  draft: Draft
 }
 
-export function ConversationView({ talk, inputRef, customerName }: ConversationViewProps) {
+export function ConversationView({ talk, inputRef, customerName, owner, draft: kept }: ConversationViewProps) {
   const { conversation } = talk
-  const [draft, setDraft] = useState('')
+  const [draft, setShownDraft] = useState(() => kept.read(owner))
   const scroller = useRef<HTMLDivElement>(null)
   const focusAfterwards = useRef<HTMLElement | null>(null)
   const busy = conversation.status !== 'idle'
@@ -23,6 +26,11 @@ export function ConversationView({ talk, inputRef, customerName }: ConversationV
     focusAfterwards.current?.focus({ preventScroll: true })
     focusAfterwards.current = null
   }, [busy])
+
+  const setDraft = (text: string) => {
+    kept.write(owner, text)
+    setShownDraft(text)
+  }
 
   const sendDraft = (text: string) => {
     focusAfterwards.current = inputRef.current

@@ -1,10 +1,10 @@
-import type { Demo } from '../conversation/useDemo'
+import type { DemoCustomer } from '../conversation/useDemoCustomer'
 import { ChevronIcon } from './Icons'
 
-export function CustomerSelect({ demo }: { demo: Demo }) {
+export function CustomerSelect({ demo }: { demo: DemoCustomer }) {
   return (
     <label className="customer">
-      <span className="customer-label">Signed in as</span>
+      <span className="customer-label">Demo customer</span>
       <span className="customer-control">
         <select
           data-testid="customer-select"

@@ -1,25 +1,30 @@
 import type { ReactNode } from 'react'
-import type { Demo } from '../conversation/useDemo'
-import { CustomerSelect } from './CustomerSelect'
 import { Mark } from './Mark'
 
 interface HeaderProps {
-  demo: Demo
+  demo?: boolean
   start?: ReactNode
+  account?: ReactNode
   end?: ReactNode
 }
 
-export function Header({ demo, start, end }: HeaderProps) {
+export function Header({ demo = false, start, account, end }: HeaderProps) {
   return (
-    <header className="topbar">
-      {start}
-      <div className="brand">
-        <Mark />
-        <span className="brand-name">Harborlight Bank</span>
-        {demo.enabled && <span className="tag">demo</span>}
-      </div>
-      {demo.enabled && <CustomerSelect demo={demo} />}
-      {end}
-    </header>
+    <>
+      <header className="topbar">
+        {start}
+        <div className="brand">
+          <Mark />
+          <span className="brand-name">Harborlight Bank</span>
+        </div>
+        {account}
+        {end}
+      </header>
+      {demo && (
+        <p className="demo-notice" role="note" data-testid="demo-notice">
+          Demo, for development only: nobody is signed in, and the customers to choose from are invented.
+        </p>
+      )}
+    </>
   )
 }

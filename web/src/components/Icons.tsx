@@ -91,3 +91,10 @@ export const ShieldIcon = () => (
     <path d="M12 3.5l7 2.5v5.5c0 4.4-2.9 7.5-7 9-4.1-1.5-7-4.6-7-9V6zM12 8.5v4M12 15.4v.2" />
   </Icon>
 )
+
+export const PersonIcon = () => (
+  <Icon>
+    <circle cx="12" cy="8" r="4" />
+    <path d="M4.5 20c.8-3.8 3.7-6 7.5-6s6.7 2.2 7.5 6" />
+  </Icon>
+)

@@ -28,8 +28,10 @@ export function troubleText({ failure, during }: Trouble): TroubleText {
         advice: `${subject} Wait a moment, then try again.`,
         remedy: 'retry',
       }
-    case 'denied':
+    case 'signed-out':
       return { title: 'You are not signed in', advice: sentence(failure), remedy: 'retry' }
+    case 'denied':
+      return { title: 'You may not do this', advice: sentence(failure), remedy: 'retry' }
     case 'invalid':
       return {
         title: 'This message could not be accepted',

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useReducer, useRef } from 'react'
 import { listMessages, sendChat } from '../api/client'
 import { failureFromException } from '../api/failure'
 import { readConversationId, writeConversationId } from '../lib/storage'
+import type { Draft } from './draft'
 import { type Conversation, emptyConversation, reduce, undelivered } from './state'
 
 export interface ConversationActions {
@@ -13,7 +14,21 @@ export interface ConversationActions {
   startNew: () => void
 }
 
-export function useConversation(customerId: string | null, onAnswered: () => void): ConversationActions {
+interface ConversationOptions {
+  /** Named in each request; null where the caller is the customer. */
+  customerId: string | null
+  /** Whose conversation this tab remembers. */
+  owner: string
+  draft: Draft
+  onAnswered: () => void
+}
+
+export function useConversation({
+  customerId,
+  owner,
+  draft,
+  onAnswered,
+}: ConversationOptions): ConversationActions {
   const [conversation, dispatch] = useReducer(reduce, emptyConversation)
   const inFlight = useRef<AbortController | null>(null)
   const sentCount = useRef(0)
@@ -29,51 +44,58 @@ export function useConversation(customerId: string | null, onAnswered: () => voi
   const deliver = useCallback(
     async (key: string, text: string) => {
       const signal = beginRequest()
+      draft.send(owner, text)
       dispatch({ type: 'sending', key, text, at: new Date().toISOString() })
       try {
         const reply = await sendChat({ message: text, user_id: customerId, session_id: sessionId }, signal)
         if (signal.aborted) return
-        writeConversationId(customerId, reply.session_id)
+        draft.settle()
+        writeConversationId(owner, reply.session_id)
         dispatch({ type: 'answered', key, reply, at: new Date().toISOString() })
         onAnswered()
       } catch (cause) {
-        if (!signal.aborted) dispatch({ type: 'sendFailed', key, failure: failureFromException(cause) })
+        if (signal.aborted) return
+        const failure = failureFromException(cause)
+        if (failure.kind !== 'signed-out') draft.settle()
+        dispatch({ type: 'sendFailed', key, failure })
       }
     },
-    [beginRequest, customerId, onAnswered, sessionId],
+    [beginRequest, customerId, draft, owner, onAnswered, sessionId],
   )
 
   const open = useCallback(
     async (id: string) => {
       const signal = beginRequest()
+      draft.settle()
       dispatch({ type: 'opening', sessionId: id })
       try {
         const messages = await listMessages(id, signal)
         if (signal.aborted) return
-        writeConversationId(customerId, id)
+        writeConversationId(owner, id)
         dispatch({ type: 'opened', messages })
       } catch (cause) {
         if (signal.aborted) return
         const failure = failureFromException(cause)
-        if (failure.kind === 'gone') writeConversationId(customerId, null)
+        if (failure.kind === 'gone') writeConversationId(owner, null)
         dispatch({ type: 'openFailed', failure })
       }
     },
-    [beginRequest, customerId],
+    [beginRequest, draft, owner],
   )
 
   const startNew = useCallback(() => {
     inFlight.current?.abort()
-    writeConversationId(customerId, null)
+    draft.settle()
+    writeConversationId(owner, null)
     dispatch({ type: 'started' })
-  }, [customerId])
+  }, [draft, owner])
 
   useEffect(() => {
-    const stored = readConversationId(customerId)
+    const stored = readConversationId(owner)
     if (stored) void open(stored)
     else dispatch({ type: 'started' })
     return () => inFlight.current?.abort()
-  }, [customerId, open])
+  }, [owner, open])
 
   const failed = undelivered(conversation)
 

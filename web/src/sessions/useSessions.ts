@@ -23,13 +23,12 @@ interface Loaded {
 
 const nothing: Loaded = { sessions: [], cursor: null, loaded: false, failure: null }
 
-export function useSessions(owner: string | null | undefined): SessionList {
+export function useSessions(owner: string | null): SessionList {
   const [list, setList] = useState(nothing)
   const latest = useRef(0)
 
   const fetchPage = useCallback(
     async (cursor: string | null) => {
-      if (owner === undefined) return
       latest.current += 1
       const turn = latest.current
       try {

@@ -1,14 +1,49 @@
 import { vi } from 'vitest'
-import type { ChatReply, ChatRequest, Session, StoredMessage } from '../api/types'
+import type { Challenge, ChatReply, ChatRequest, Factors, Session, StoredMessage, User } from '../api/types'
 
 export const SESSION_ID = '0198a000-0000-7000-8000-000000000001'
 export const REQUEST_ID = 'req-test-1'
 
 const metadata = { request_id: REQUEST_ID, timestamp: '2025-11-21T10:00:00.000Z', version: '1.0.0' }
 
+export const PASSWORD = 'plum kettle orbit sandal'
+export const CODE = '123456'
+
+export const ANA: User = {
+  id: '0198a000-0000-7000-8000-00000000a0a0',
+  email: 'ana@example.org',
+  customer_number: null,
+  display_name: 'Ana Morales',
+  account_type: 'user',
+  permissions: [],
+}
+
 export interface Failing {
   status: number
   message: string
+  code?: string
+  details?: Record<string, unknown>
+}
+
+export const TOTP_URI = 'otpauth://totp/Harborlight:ana%40example.org?secret=ABCDEFGHIJKLMNOP&issuer=Harborlight'
+
+const NOT_OURS = { status: 403, message: 'The header X-Requested-With is missing.' }
+const UNAUTHENTICATED = { status: 401, message: 'Sign in first.', code: 'UNAUTHENTICATED' }
+export const WRONG_PASSWORD = {
+  status: 401,
+  message: 'The sign-in name or the password is wrong. Check both and try again.',
+  code: 'UNAUTHENTICATED',
+}
+const SIGN_IN_OVER = { status: 401, message: 'This sign-in is over. Begin again.', code: 'UNAUTHENTICATED' }
+const WRONG_CODE = {
+  status: 403,
+  message: "The code or the passkey's answer does not hold. Try again.",
+  code: 'STEP_UP_REQUIRED',
+  details: { reason: 'wrong', attempts_left: 4 },
+}
+
+function challenge(): Challenge {
+  return { challenge_id: 'challenge', methods: ['totp'], expires_at: '2030-01-01T00:00:00.000Z', webauthn: null }
 }
 
 export class FakeBank {
@@ -21,19 +56,38 @@ export class FakeBank {
   messagesFailure: Failing | null = null
   reply: Partial<ChatReply> = {}
 
+  user = ANA
+  /** Whether the browser's cookie is that of a session that lasts. */
+  cookie = false
+  /** The access tokens that the server takes. */
+  tokens = new Set<string>()
+  asksSecondFactor = false
+  expiresIn = 600
+  factors: Factors = { totp: false, passkeys: [] }
+  factorFailures: Failing[] = []
+  registerFailure: Failing | null = null
+  offline = false
+  readonly calls: string[] = []
+  /** Holds back who the caller is, once that is found. */
+  meGate: Promise<void> = Promise.resolve()
+
   install(): this {
-    vi.stubGlobal('fetch', (request: Request) => this.answer(request))
+    vi.stubGlobal('fetch', async (request: Request) => withAbort(await this.answer(request), request.signal))
     return this
   }
 
   private async answer(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url)
     const route = `${request.method} ${pathname.replace(SESSION_ID, '{id}')}`
+    this.calls.push(route)
+    if (this.offline) throw new TypeError('Failed to fetch')
+    if (request.headers.get('X-Requested-With') !== 'llm-banking') return failure(NOT_OURS)
+    if (pathname.startsWith('/api/auth/')) return this.identity(route, request)
+    const authorization = request.headers.get('Authorization')
+    if (authorization === null ? !this.demo : !this.admits(authorization)) return failure(UNAUTHENTICATED)
     switch (route) {
       case 'GET /api/v2/demo':
-        return this.demo
-          ? success({ customers: [{ id: 'CUST001', name: 'Ana Morales', account_type: 'premium' }] })
-          : failure({ status: 403, message: 'This server is not in demo mode.' })
+        return success({ customers: [{ id: 'CUST001', name: 'Ana Morales', account_type: 'premium' }] })
       case 'GET /api/v2/intents':
         return success({ items: [] })
       case 'GET /api/v2/sessions':
@@ -52,6 +106,79 @@ export class FakeBank {
       default:
         throw new Error(`The fake bank does not answer ${route}.`)
     }
+  }
+
+  /** As if the session had been ended from elsewhere. */
+  endSession(): void {
+    this.cookie = false
+    this.tokens.clear()
+  }
+
+  private admits(authorization: string | null): boolean {
+    return this.tokens.has(authorization?.replace('Bearer ', '') ?? '')
+  }
+
+  private issue() {
+    const access_token = `token-${this.calls.length}`
+    this.tokens.add(access_token)
+    this.cookie = true
+    return { access_token, token_type: 'Bearer', expires_in: this.expiresIn, refresh_token: null, user: this.user }
+  }
+
+  private async identity(route: string, request: Request): Promise<Response> {
+    const text = await request.text()
+    const body = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
+    switch (route) {
+      case 'POST /api/auth/register':
+        return this.registerFailure
+          ? failure(this.registerFailure)
+          : success({ status: 'accepted' }, 202)
+      case 'POST /api/auth/login':
+        if (body.password !== PASSWORD) return failure(WRONG_PASSWORD)
+        return this.firstStepDone()
+      case 'POST /api/auth/oauth/exchange':
+        return body.code === 'good-code' ? this.firstStepDone() : failure(WRONG_PASSWORD)
+      case 'POST /api/auth/login/second-factor':
+        if (body.ticket !== 'ticket') return failure(SIGN_IN_OVER)
+        return body.code === CODE ? success(this.issue()) : failure(this.factorFailures.shift() ?? WRONG_CODE)
+      case 'POST /api/auth/refresh':
+        if (!this.cookie) return failure(UNAUTHENTICATED)
+        return success(this.issue())
+    }
+    if (!this.admits(request.headers.get('Authorization'))) return failure(UNAUTHENTICATED)
+    switch (route) {
+      case 'GET /api/auth/me':
+        await this.meGate
+        return success(this.user)
+      case 'POST /api/auth/logout':
+        this.endSession()
+        return success({ signed_out: true })
+    }
+    const problem = this.factorFailures.shift()
+    if (problem) return failure(problem)
+    switch (route) {
+      case 'GET /api/auth/mfa/status':
+        return success(this.factors)
+      case 'POST /api/auth/mfa/step-up':
+        return success(challenge())
+      case 'POST /api/auth/mfa/totp/enrol':
+        return success({ secret: 'ABCDEFGHIJKLMNOP', uri: TOTP_URI, expires_at: metadata.timestamp })
+      case 'POST /api/auth/mfa/totp/confirm':
+        if (body.code !== CODE) return failure({ status: 422, message: 'The code is wrong.', code: 'INVALID_REQUEST' })
+        this.factors = { ...this.factors, totp: true }
+        return success(this.factors)
+      case 'POST /api/auth/mfa/totp/disable':
+        if ((body.step_up as { code?: string }).code !== CODE) return failure(WRONG_CODE)
+        this.factors = { ...this.factors, totp: false }
+        return success(this.factors)
+      default:
+        throw new Error(`The fake bank does not answer ${route}.`)
+    }
+  }
+
+  private firstStepDone(): Response {
+    if (!this.asksSecondFactor) return success(this.issue())
+    return success({ ticket: 'ticket', challenge: challenge() }, 202)
   }
 
   private chat(request: ChatRequest): Response {
@@ -100,10 +227,26 @@ export function storedMessage(changes: Partial<StoredMessage> = {}): StoredMessa
   }
 }
 
-function success(data: unknown): Response {
-  return Response.json({ success: true, data, metadata })
+/** As in a browser, an answer cannot be read any more once its request was aborted. */
+async function withAbort(response: Response, signal: AbortSignal): Promise<Response> {
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (signal.aborted) return controller.error(new DOMException('The request was aborted.', 'AbortError'))
+        controller.enqueue(bytes)
+        controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(body, response)
 }
 
-function failure({ status, message }: Failing): Response {
-  return Response.json({ success: false, error: { code: 'ERROR', message, details: {} }, metadata }, { status })
+function success(data: unknown, status = 200): Response {
+  return Response.json({ success: true, data, metadata }, { status })
+}
+
+function failure({ status, message, code = 'ERROR', details = {} }: Failing): Response {
+  return Response.json({ success: false, error: { code, message, details }, metadata }, { status })
 }

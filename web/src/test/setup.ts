@@ -11,6 +11,7 @@ HTMLDialogElement.prototype.close = function close() {
 beforeEach(() => {
   localStorage.clear()
   sessionStorage.clear()
+  window.location.hash = ''
 })
 
 afterEach(cleanup)

@@ -6,19 +6,20 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
-from pydantic import Field
+from fastapi import Request
+from pydantic import BeforeValidator, Field
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
-from llm_banking.api.text import ShortText
+from llm_banking.api.text import ShortText, whole_number
 from llm_banking.identity.api_keys import IssuedKey
 from llm_banking.identity.models import ApiKey
 from llm_banking.identity.principal import Permission, requires
 
 routes = router("/api/auth/api-keys", "api keys")
 
-LifetimeDays = Annotated[int, Field(strict=True, ge=1, le=365)]
+LifetimeDays = Annotated[int, Field(strict=True, ge=1, le=365), BeforeValidator(whole_number)]
+OverlapHours = Annotated[int, Field(strict=True, ge=0, le=168), BeforeValidator(whole_number)]
 
 
 class KeyRequest(Model):
@@ -33,7 +34,7 @@ class RotateRequest(Model):
     """After how many days the new key ends, and for how many hours the old one works on."""
 
     lifetime_days: LifetimeDays
-    overlap_hours: Annotated[int, Field(strict=True, ge=0, le=168)] = 24
+    overlap_hours: OverlapHours = 24
 
 
 class KeyBody(Model):
@@ -66,8 +67,7 @@ def _fields(row: ApiKey) -> dict[str, object]:
     return {name: getattr(row, name) for name in KeyBody.model_fields}
 
 
-def _issued(request: Request, response: Response, issued: IssuedKey) -> Envelope[NewKeyBody]:
-    response.headers["Cache-Control"] = "no-store"
+def _issued(request: Request, issued: IssuedKey) -> Envelope[NewKeyBody]:
     body = NewKeyBody.model_validate({**_fields(issued.row), "key": issued.text})
     return Envelope(data=body, metadata=metadata_of(request))
 
@@ -85,7 +85,7 @@ async def list_api_keys(request: Request, caller: CallerDep, services: ServicesD
 @routes.post("", status_code=201)
 @policy(requires(Permission.KEYS_MANAGE))
 async def create_api_key(
-    request: Request, response: Response, body: KeyRequest, caller: CallerDep, services: ServicesDep
+    request: Request, body: KeyRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[NewKeyBody]:
     """Make a key. Its text is in this reply and nowhere else."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
@@ -97,13 +97,13 @@ async def create_api_key(
             scopes=frozenset(body.scopes),
             lifetime=timedelta(days=body.lifetime_days),
         )
-    return _issued(request, response, issued)
+    return _issued(request, issued)
 
 
 @routes.post("/{key_id}/rotate", status_code=201)
 @policy(requires(Permission.KEYS_MANAGE))
 async def rotate_api_key(
-    request: Request, response: Response, key_id: UUID, body: RotateRequest, caller: CallerDep, services: ServicesDep
+    request: Request, key_id: UUID, body: RotateRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[NewKeyBody]:
     """Make a key's successor; the old one works on for the overlap, then ends."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
@@ -115,7 +115,7 @@ async def rotate_api_key(
             lifetime=timedelta(days=body.lifetime_days),
             overlap=timedelta(hours=body.overlap_hours),
         )
-    return _issued(request, response, issued)
+    return _issued(request, issued)
 
 
 @routes.delete("/{key_id}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from llm_banking.api.envelope import Model
+from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
+from llm_banking.api.envelope import Model, one_of
 from llm_banking.api.text import CustomerRef, ShortText
+from llm_banking.identity import email_address
 from llm_banking.identity.models import User
 from llm_banking.identity.refresh import IssuedTokens
 from llm_banking.identity.roles import permissions_of
 from llm_banking.identity.sign_in import SignInName
+from llm_banking.identity.sign_in_tickets import MAX_TICKET_CHARACTERS
 
 MAX_PASSWORD_CHARACTERS = 1_024
 """As sent. What counts is the length after normalisation, which the password rules bound."""
@@ -21,17 +24,16 @@ MAX_PASSWORD_CHARACTERS = 1_024
 Email = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True,
-        max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]{2,63}$",
+        max_length=email_address.MAX_CHARACTERS,
+        pattern=email_address.PATTERN,
     ),
     AfterValidator(str.lower),
 ]
-"""An address in ASCII, kept in lower case; other scripts in a domain come in their xn-- form. Look-alikes cannot differ
-from one another in letters that nobody can tell apart."""
+"""As `identity.email_address` says, in lower case."""
 Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
 Device = Annotated[ShortText | None, Field(max_length=100)]
 RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+TicketText = Annotated[SecretStr, Field(min_length=1, max_length=MAX_TICKET_CHARACTERS)]
 
 
 class RegisterRequest(Model):
@@ -49,12 +51,18 @@ class Accepted(Model):
 
 
 class LoginRequest(Model):
-    """An e-mail or a customer number, and the password. `device` is what the client calls itself."""
+    """An e-mail or a customer number, and the password. `device` is what the client calls itself.
+
+    `browser`: the refresh token comes in a cookie that no script can read, and not in the body.
+    """
+
+    model_config = ConfigDict(json_schema_extra=one_of("email", "customer_number"))
 
     email: Email | None = None
     customer_number: CustomerRef | None = None
     password: Password
     device: Device = None
+    browser: StrictBool = False
 
     @model_validator(mode="after")
     def _one_name(self) -> Self:
@@ -67,10 +75,18 @@ class LoginRequest(Model):
         return SignInName(email=self.email, customer_number=self.customer_number)
 
 
-class RefreshRequest(Model):
-    """A refresh token, and the device name of the sign-in."""
+class SecondFactorRequest(StepUpAnswer):
+    """The second step of a sign-in: what the first one gave, and the answer to its challenge."""
 
-    refresh_token: RefreshTokenText
+    ticket: TicketText
+    device: Device = None
+    browser: StrictBool = False
+
+
+class RefreshRequest(Model):
+    """A refresh token, and the device name of the sign-in. A page sends no token: its browser holds the cookie."""
+
+    refresh_token: RefreshTokenText | None = None
     device: Device = None
 
 
@@ -95,21 +111,31 @@ class UserBody(Model):
 class AccessBody(Model):
     """An access token (RFC 6750). `expires_in` is seconds."""
 
-    access_token: str
+    access_token: Annotated[str, Field(repr=False)]
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type's name (RFC 6750), not a secret
     expires_in: int
 
 
 class TokensBody(AccessBody):
-    """An access token and the refresh token that follows it."""
+    """An access token and the refresh token that follows it: null where the browser was given it as a cookie."""
 
-    refresh_token: str
+    refresh_token: Annotated[str | None, Field(repr=False)]
 
 
 class SignedInBody(TokensBody):
     """Both tokens, and whose they are."""
 
     user: UserBody
+
+
+class SecondFactorNeededBody(Model):
+    """The password fits, and a second factor is asked for. The ticket is good with this challenge, once, until it ends.
+
+    It goes to `POST /api/auth/login/second-factor`.
+    """
+
+    ticket: Annotated[str, Field(repr=False)]
+    challenge: ChallengeBody
 
 
 class SignedOut(Model):
@@ -130,10 +156,10 @@ def user_body(user: User) -> UserBody:
     )
 
 
-def tokens_body(tokens: IssuedTokens) -> TokensBody:
-    """Issued tokens as a body."""
+def tokens_body(tokens: IssuedTokens, *, browser: bool) -> TokensBody:
+    """Issued tokens as a body; without the refresh token where the browser keeps it."""
     return TokensBody(
         access_token=tokens.access_token,
         expires_in=tokens.access_expires_in_s,
-        refresh_token=tokens.refresh_token,
+        refresh_token=None if browser else tokens.refresh_token,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Body, Request, Response
+from fastapi import Body, Request
 from pydantic import Field
 
 from llm_banking.api.auth.step_up import ChallengeBody, Code, Credential, StepUpAnswer
@@ -28,7 +28,7 @@ class StepUpRequest(Model):
 
 
 class ChangeRequest(Model):
-    """A change that needs a proof where a factor is set up already."""
+    """A change that needs a proof where a factor is set up already, and a sign-in of late where none is."""
 
     step_up: StepUpAnswer | None = None
 
@@ -132,17 +132,17 @@ async def begin_mfa_step_up(
 @policy(requires(Permission.MFA_MANAGE))
 async def enrol_totp(
     request: Request,
-    response: Response,
     caller: CallerDep,
     services: ServicesDep,
     body: Annotated[ChangeRequest | None, Body()] = None,
 ) -> Envelope[TotpBody]:
     """A secret for an authenticator app. It counts when a code confirms it."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
-        done = await _factors(services).enrol_totp(session, caller.user_id, _proof(body.step_up if body else None))
+        done = await _factors(services).enrol_totp(
+            session, caller.user_id, _proof(body.step_up if body else None), session_id=caller.session_id
+        )
     if isinstance(done, Refusal):
         raise done.error()
-    response.headers["Cache-Control"] = "no-store"
     data = TotpBody(secret=done.secret, uri=done.uri, expires_at=done.expires_at)
     return Envelope(data=data, metadata=metadata_of(request))
 
@@ -184,7 +184,9 @@ async def begin_passkey(
 ) -> Envelope[PasskeyOptionsBody]:
     """Options for a new passkey."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
-        done = await _factors(services).begin_passkey(session, caller.user_id, _proof(body.step_up if body else None))
+        done = await _factors(services).begin_passkey(
+            session, caller.user_id, _proof(body.step_up if body else None), session_id=caller.session_id
+        )
     if isinstance(done, Refusal):
         raise done.error()
     data = PasskeyOptionsBody(challenge_id=done.challenge_id, expires_at=done.expires_at, options=done.options)

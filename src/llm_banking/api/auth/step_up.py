@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from llm_banking.api.envelope import Model, Timestamp
+from llm_banking.api.envelope import Model, Timestamp, one_of
 from llm_banking.identity.step_up import Challenge, Method, PasskeyAnswer, TotpCode
 
 Code = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
@@ -37,6 +37,8 @@ class ChallengeBody(Model):
 
 class StepUpAnswer(Model):
     """The answer to a challenge: a code, or what the passkey gave."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("code", "credential"))
 
     challenge_id: UUID
     code: Annotated[Code | None, Field(repr=False)] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from llm_banking.api.auth.bodies import (
     Accepted,
@@ -42,9 +42,8 @@ async def register(request: Request, body: RegisterRequest, services: ServicesDe
 
 @routes.get("/me")
 @policy(requires(Permission.PROFILE_READ))
-async def me(request: Request, response: Response, caller: CallerDep, services: ServicesDep) -> Envelope[UserBody]:
+async def me(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[UserBody]:
     """Who the caller is, and what the role may do."""
-    response.headers["Cache-Control"] = "no-store"
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         user = await services.identity.accounts.user(session, caller)
     return Envelope(data=user_body(user), metadata=metadata_of(request))
@@ -53,7 +52,7 @@ async def me(request: Request, response: Response, caller: CallerDep, services: 
 @routes.post("/password")
 @policy(requires(Permission.PROFILE_WRITE, LimitClass.KEYS))
 async def change_password(
-    request: Request, response: Response, body: PasswordRequest, caller: CallerDep, services: ServicesDep
+    request: Request, body: PasswordRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[AccessBody]:
     """Change the password. All other sessions end, and every access token; this session is given a new one."""
     accounts = services.identity.accounts
@@ -64,6 +63,5 @@ async def change_password(
     )
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         token = await accounts.change_password(session, change)
-    response.headers["Cache-Control"] = "no-store"
     data = AccessBody(access_token=token, expires_in=services.identity.tokens.lifetime_s)
     return Envelope(data=data, metadata=metadata_of(request))

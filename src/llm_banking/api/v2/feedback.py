@@ -7,28 +7,20 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, metadata_of
-from llm_banking.api.text import MessageText
+from llm_banking.api.text import MessageText, whole_number
 from llm_banking.dialogue import repository
 from llm_banking.identity.principal import LimitClass, Permission, requires
 
 routes = router("/api/v2/messages", "feedback")
 
 
-def _whole_number(value: object) -> object:
-    """Python counts true as 1; a rating does not."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "must be a whole number")
-    return value
-
-
 class FeedbackRequest(Model):
     """Good (1) or bad (-1), and why."""
 
-    rating: Annotated[Literal[1, -1], BeforeValidator(_whole_number)]
+    rating: Annotated[Literal[1, -1], BeforeValidator(whole_number)]
     comment: Annotated[MessageText | None, Field(max_length=1_000)] = None
 
 

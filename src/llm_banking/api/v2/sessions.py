@@ -18,7 +18,7 @@ from llm_banking.identity.principal import LimitClass, Permission, requires
 routes = router("/api/v2/sessions", "sessions")
 
 Limit = Annotated[int, Query(ge=1, le=repository.MAX_PAGE_ROWS)]
-Cursor = Annotated[str | None, Query(max_length=200)]
+Cursor = Annotated[str | None, Query(pattern=repository.CURSOR_PATTERN)]
 
 
 T = TypeVar("T")

@@ -1,0 +1,165 @@
+import { type FormEvent, useRef, useState } from 'react'
+import { beginStepUp, confirmTotp, disableTotp, enrolTotp } from '../../api/client'
+import type { Challenge, Factors, Proof, StepUpAnswer, TotpEnrolment } from '../../api/types'
+import { useSubmit } from '../../lib/useSubmit'
+import { CancelButton } from './CancelButton'
+import { FactorSection } from './FactorSection'
+import { FormProblem } from './FormProblem'
+import { CodeField, ProofForm } from './ProofForm'
+import { QrCode } from './QrCode'
+import { SubmitButton } from './SubmitButton'
+
+type Mode =
+  | { name: 'view' }
+  | { name: 'proving'; action: 'totp.enrol' | 'totp.disable'; challenge: Challenge }
+  | { name: 'enrolling'; enrolment: TotpEnrolment }
+
+const VIEW: Mode = { name: 'view' }
+
+interface AuthenticatorAppProps {
+  factors: Factors
+  onChanged: (factors: Factors) => void
+}
+
+export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) {
+  const [mode, setMode] = useState(VIEW)
+  const [done, setDone] = useState('')
+  const heading = useRef<HTMLHeadingElement>(null)
+  const { busy, problem, submit } = useSubmit({})
+
+  const leave = () => {
+    setMode(VIEW)
+    heading.current?.focus()
+  }
+
+  const finish = (changed: Factors, words: string) => {
+    onChanged(changed)
+    setDone(words)
+    leave()
+  }
+
+  const prove = async (action: 'totp.enrol' | 'totp.disable') =>
+    setMode({ name: 'proving', action, challenge: await beginStepUp(action) })
+
+  /** The picture and the key come before the field for the code, so the focus goes above them. */
+  const enrol = async (answer: StepUpAnswer | null) => {
+    setMode({ name: 'enrolling', enrolment: await enrolTotp(answer) })
+    heading.current?.focus()
+  }
+
+  const setUp = () =>
+    submit(async () => {
+      setDone('')
+      if (factors.passkeys.length > 0) await prove('totp.enrol')
+      else await enrol(null)
+    })
+
+  const remove = () =>
+    submit(async () => {
+      setDone('')
+      await prove('totp.disable')
+    })
+
+  const giveProof = async (action: 'totp.enrol' | 'totp.disable', challenge: Challenge, proof: Proof) => {
+    const answer = { challenge_id: challenge.challenge_id, ...proof }
+    if (action === 'totp.enrol') await enrol(answer)
+    else finish(await disableTotp(answer), 'The authenticator app is removed.')
+  }
+
+  return (
+    <FactorSection title="Authenticator app" headingRef={heading} done={done} problem={problem}>
+      {mode.name === 'view' && (
+        <>
+          <p>
+            {factors.totp
+              ? 'Signing in asks for a code from your app.'
+              : 'An app on your phone shows a new code every 30 seconds; signing in then asks for it.'}
+          </p>
+          <div className="form-actions">
+            <button
+              type="button"
+              className="button button-secondary"
+              aria-disabled={busy}
+              onClick={() => void (factors.totp ? remove() : setUp())}
+            >
+              {factors.totp ? 'Remove the app' : 'Set up an app'}
+            </button>
+          </div>
+        </>
+      )}
+      {mode.name === 'proving' && (
+        <>
+          <p>
+            {mode.action === 'totp.enrol'
+              ? 'Confirm first that it is you.'
+              : 'Remove the app? Signing in will not ask for its code any more.'}
+          </p>
+          <ProofForm
+            key={mode.challenge.challenge_id}
+            challenge={mode.challenge}
+            action={mode.action === 'totp.enrol' ? 'Continue' : 'Remove the app'}
+            onProof={(proof) => giveProof(mode.action, mode.challenge, proof)}
+            onRestart={() => void (mode.action === 'totp.enrol' ? setUp() : remove())}
+          >
+            <CancelButton onClick={leave} />
+          </ProofForm>
+        </>
+      )}
+      {mode.name === 'enrolling' && (
+        <Enrolment
+          enrolment={mode.enrolment}
+          onConfirmed={(changed) => finish(changed, 'The authenticator app is set up.')}
+          onCancel={leave}
+        />
+      )}
+    </FactorSection>
+  )
+}
+
+interface EnrolmentProps {
+  enrolment: TotpEnrolment
+  onConfirmed: (factors: Factors) => void
+  onCancel: () => void
+}
+
+function Enrolment({ enrolment, onConfirmed, onCancel }: EnrolmentProps) {
+  const [code, setCode] = useState('')
+  const { busy, problem, formRef, submit, refuse } = useSubmit({ code: 'The code' }, 'code')
+
+  const confirm = async (event: FormEvent) => {
+    event.preventDefault()
+    const digits = code.replace(/\s/g, '')
+    if (!/^[0-9]{6}$/.test(digits)) return refuse({ code: 'Enter the six digits that the app shows now.' })
+    await submit(async () => onConfirmed(await confirmTotp(digits)))
+  }
+
+  return (
+    <form className="form" ref={formRef} onSubmit={confirm} noValidate>
+      <FormProblem message={problem.message} />
+      <div className="enrolment">
+        <QrCode text={enrolment.uri} label="QR code with the key below, for the camera of your app" />
+        <div className="enrolment-text">
+          <p>
+            Scan the picture with the app, or <a href={enrolment.uri}>open it in an app on this device</a>, or type the
+            key:
+          </p>
+          <p>
+            <code className="enrolment-key" data-testid="totp-secret">
+              {grouped(enrolment.secret)}
+            </code>
+          </p>
+          <p>Show it to nobody. It is not shown again.</p>
+        </div>
+      </div>
+      <CodeField value={code} problem={problem.fields.code} onChange={setCode} />
+      <div className="form-actions">
+        <SubmitButton busy={busy}>Confirm the code</SubmitButton>
+        <CancelButton onClick={onCancel} />
+      </div>
+    </form>
+  )
+}
+
+function grouped(secret: string): string {
+  return secret.replace(/(.{4})(?=.)/g, '$1 ')
+}

@@ -1,0 +1,7 @@
+export function CancelButton({ onClick }: { onClick: () => void }) {
+  return (
+    <button type="button" className="button button-quiet" onClick={onClick}>
+      Cancel
+    </button>
+  )
+}

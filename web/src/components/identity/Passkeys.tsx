@@ -1,0 +1,187 @@
+import { type FormEvent, useRef, useState } from 'react'
+import { beginPasskey, beginStepUp, deletePasskey, registerPasskey } from '../../api/client'
+import type { Challenge, Factors, Passkey, PasskeyOptions, Proof } from '../../api/types'
+import { createPasskey } from '../../identity/passkeys'
+import { recentDate } from '../../lib/format'
+import { useSubmit } from '../../lib/useSubmit'
+import { CancelButton } from './CancelButton'
+import { FactorSection } from './FactorSection'
+import { Field } from './Field'
+import { FormProblem } from './FormProblem'
+import { ProofForm } from './ProofForm'
+import { SubmitButton } from './SubmitButton'
+
+type Mode =
+  | { name: 'view' }
+  | { name: 'adding'; options: PasskeyOptions }
+  | { name: 'proving-new'; challenge: Challenge }
+  | { name: 'proving-delete'; passkey: Passkey; challenge: Challenge }
+
+const VIEW: Mode = { name: 'view' }
+
+interface PasskeysProps {
+  factors: Factors
+  onChanged: (factors: Factors) => void
+}
+
+export function Passkeys({ factors, onChanged }: PasskeysProps) {
+  const [mode, setMode] = useState(VIEW)
+  const [done, setDone] = useState('')
+  const heading = useRef<HTMLHeadingElement>(null)
+  const { busy, problem, submit } = useSubmit({})
+
+  const leave = () => {
+    setMode(VIEW)
+    heading.current?.focus()
+  }
+
+  const finish = (changed: Factors, words: string) => {
+    onChanged(changed)
+    setDone(words)
+    leave()
+  }
+
+  const add = () =>
+    submit(async () => {
+      setDone('')
+      if (factors.totp || factors.passkeys.length > 0) {
+        setMode({ name: 'proving-new', challenge: await beginStepUp('webauthn.register') })
+      } else setMode({ name: 'adding', options: await beginPasskey(null) })
+    })
+
+  const remove = (passkey: Passkey) =>
+    submit(async () => {
+      setDone('')
+      setMode({ name: 'proving-delete', passkey, challenge: await beginStepUp('webauthn.delete', passkey.id) })
+    })
+
+  const proveNew = async (challenge: Challenge, proof: Proof) =>
+    setMode({ name: 'adding', options: await beginPasskey({ challenge_id: challenge.challenge_id, ...proof }) })
+
+  const proveDelete = async (passkey: Passkey, { challenge_id }: Challenge, proof: Proof) =>
+    finish(await deletePasskey(passkey.id, { challenge_id, ...proof }), 'The passkey is deleted.')
+
+  return (
+    <FactorSection title="Passkeys" headingRef={heading} done={done} problem={problem}>
+      {mode.name === 'view' && (
+        <>
+          <p>A passkey lies on a device or security key of yours. A false page cannot use it.</p>
+          {factors.passkeys.length > 0 && (
+            <ul className="passkeys" aria-label="Your passkeys">
+              {factors.passkeys.map((passkey) => (
+                <PasskeyItem key={passkey.id} passkey={passkey} onDelete={() => void remove(passkey)} />
+              ))}
+            </ul>
+          )}
+          <div className="form-actions">
+            <button type="button" className="button button-secondary" aria-disabled={busy} onClick={() => void add()}>
+              Add a passkey
+            </button>
+          </div>
+        </>
+      )}
+      {mode.name === 'proving-new' && (
+        <>
+          <p>Confirm first that it is you.</p>
+          <ProofForm
+            key={mode.challenge.challenge_id}
+            challenge={mode.challenge}
+            action="Continue"
+            onProof={(proof) => proveNew(mode.challenge, proof)}
+            onRestart={() => void add()}
+          >
+            <CancelButton onClick={leave} />
+          </ProofForm>
+        </>
+      )}
+      {mode.name === 'proving-delete' && (
+        <>
+          <p>Delete the passkey “{mode.passkey.name}”? Signing in with it will not work any more.</p>
+          <ProofForm
+            key={mode.challenge.challenge_id}
+            challenge={mode.challenge}
+            action="Delete the passkey"
+            onProof={(proof) => proveDelete(mode.passkey, mode.challenge, proof)}
+            onRestart={() => void remove(mode.passkey)}
+          >
+            <CancelButton onClick={leave} />
+          </ProofForm>
+        </>
+      )}
+      {mode.name === 'adding' && (
+        <NewPasskey
+          options={mode.options}
+          onAdded={(passkey) =>
+            finish({ ...factors, passkeys: [...factors.passkeys, passkey] }, 'The passkey is added.')
+          }
+          onCancel={leave}
+        />
+      )}
+    </FactorSection>
+  )
+}
+
+function PasskeyItem({ passkey, onDelete }: { passkey: Passkey; onDelete: () => void }) {
+  const now = new Date()
+  return (
+    <li className="passkey">
+      <span className="passkey-text">
+        <span className="passkey-name">{passkey.name}</span>
+        <span className="passkey-dates">
+          Added {recentDate(passkey.created_at, now)}
+          {passkey.last_used_at !== null && `, last used ${recentDate(passkey.last_used_at, now)}`}
+        </span>
+      </span>
+      <button
+        type="button"
+        className="button button-quiet"
+        aria-label={`Delete the passkey ${passkey.name}`}
+        onClick={onDelete}
+      >
+        Delete
+      </button>
+    </li>
+  )
+}
+
+interface NewPasskeyProps {
+  options: PasskeyOptions
+  onAdded: (passkey: Passkey) => void
+  onCancel: () => void
+}
+
+/** Browsers make a passkey only on a press of a button, so the name is asked for last. */
+function NewPasskey({ options, onAdded, onCancel }: NewPasskeyProps) {
+  const [name, setName] = useState('')
+  const { busy, problem, formRef, submit, refuse } = useSubmit({ name: 'The name' })
+
+  const create = async (event: FormEvent) => {
+    event.preventDefault()
+    if (name.trim() === '') return refuse({ name: 'Give the passkey a name.' })
+    await submit(async () => {
+      const credential = await createPasskey(options.options)
+      onAdded(await registerPasskey(options.challenge_id, credential, name.trim()))
+    })
+  }
+
+  return (
+    <form className="form" ref={formRef} onSubmit={create} noValidate>
+      <FormProblem message={problem.message} />
+      <Field
+        label="Name of the passkey"
+        hint="So that you know it again, such as the device that it lies on."
+        name="passkey-name"
+        autoComplete="off"
+        maxLength={100}
+        autoFocus
+        value={name}
+        problem={problem.fields.name}
+        onChange={(event) => setName(event.target.value)}
+      />
+      <div className="form-actions">
+        <SubmitButton busy={busy}>Create the passkey</SubmitButton>
+        <CancelButton onClick={onCancel} />
+      </div>
+    </form>
+  )
+}

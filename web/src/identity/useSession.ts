@@ -1,0 +1,6 @@
+import { useSyncExternalStore } from 'react'
+import { type SessionView, bankSession } from './session'
+
+export function useSession(): SessionView {
+  return useSyncExternalStore(bankSession.subscribe, bankSession.view)
+}

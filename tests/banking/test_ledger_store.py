@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -65,7 +64,7 @@ class Bank:
 
 
 @pytest.fixture
-async def bank(session: AsyncSession) -> AsyncIterator[Bank]:
+async def bank(session: AsyncSession) -> Bank:
     people = [User(id=uuid4(), display_name="x", account_type="user") for _ in range(2)]
     session.add_all(people)
     await session.flush()

@@ -16,7 +16,7 @@ from llm_banking.kit.money import Money
 
 
 class AccountKind(StrEnum):
-    """Kinds of account."""
+    """Kinds of a customer's account."""
 
     CHECKING = "checking"
     SAVINGS = "savings"
@@ -51,7 +51,7 @@ _ORDER = [AccountKind.CHECKING, AccountKind.SAVINGS, AccountKind.CREDIT_CARD, Ac
 
 async def balances(session: AsyncSession, owner_id: UUID, kind: AccountKind | None = None) -> list[AccountBalance]:
     """An owner's accounts with their balances, all or of one kind; empty when there are none."""
-    query = select(Account).where(Account.user_id == owner_id)
+    query = select(Account).where(Account.user_id == owner_id, Account.kind.in_(tuple(AccountKind)))
     if kind is not None:
         query = query.where(Account.kind == kind.value)
     found = [

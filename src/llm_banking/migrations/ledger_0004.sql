@@ -232,12 +232,18 @@ FOR EACH ROW EXECUTE FUNCTION ledger_leg_comes_with_its_entry();
 CREATE FUNCTION ledger_never_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'what was posted is never changed; post its reversal'
-        USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_never_changes';
+        USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'ledger_never_changes';
 END
 $$;
 
-CREATE TRIGGER ledger_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entries
+CREATE TRIGGER ledger_never_changes BEFORE UPDATE OR DELETE ON ledger_entries
+FOR EACH ROW EXECUTE FUNCTION ledger_never_changes();
+
+CREATE TRIGGER ledger_never_changes BEFORE UPDATE OR DELETE ON postings
+FOR EACH ROW EXECUTE FUNCTION ledger_never_changes();
+
+CREATE TRIGGER ledger_is_never_emptied BEFORE TRUNCATE ON ledger_entries
 FOR EACH STATEMENT EXECUTE FUNCTION ledger_never_changes();
 
-CREATE TRIGGER ledger_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON postings
+CREATE TRIGGER ledger_is_never_emptied BEFORE TRUNCATE ON postings
 FOR EACH STATEMENT EXECUTE FUNCTION ledger_never_changes();

@@ -119,7 +119,7 @@ def _sight() -> None:
         op.execute(f"GRANT SELECT ON {table} TO {ROLE}")
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY rows_of_a_user ON {table} FOR SELECT USING ({condition})")
+        op.execute(f"CREATE POLICY rows_of_a_user ON {table} USING ({condition}) WITH CHECK ({condition})")
     for table in (*rows, "accounts"):
         op.execute(f"CREATE POLICY the_ledger_itself ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)")
     op.execute(f"REVOKE INSERT ON accounts FROM {ROLE}")
@@ -189,19 +189,19 @@ def downgrade() -> None:
         FROM postings JOIN accounts ON accounts.id = account_id WHERE accounts.kind <> 'internal'
         """
     )
-    for table in ("holds", "postings", "ledger_entries"):
-        op.drop_table(table)
-    op.execute("DROP POLICY the_ledger_itself ON accounts")
+    op.execute("DROP POLICY rows_of_a_user ON ledger_entries")
     for function in (
         *FUNCTIONS,
         "ledger_internal_account(text, text)",
         "ledger_may_debit(uuid)",
         "ledger_reverses(uuid, uuid[], bigint[])",
-        "ledger_entry_adds_up()",
-        "ledger_leg_comes_with_its_entry()",
-        "ledger_never_changes()",
     ):
         op.execute(f"DROP FUNCTION {function}")
+    for table in ("holds", "postings", "ledger_entries"):
+        op.drop_table(table)
+    for trigger in ("ledger_entry_adds_up()", "ledger_leg_comes_with_its_entry()", "ledger_never_changes()"):
+        op.execute(f"DROP FUNCTION {trigger}")
+    op.execute("DROP POLICY the_ledger_itself ON accounts")
     _plain_accounts()
     _sight_of_transactions()
 

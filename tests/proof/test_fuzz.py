@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-import uvicorn
 from fastapi import Body, FastAPI, Response
 from pydantic import BaseModel
 
 from llm_banking.proof import fuzz
-from llm_banking.proof.bench import free_port
+from llm_banking.proof.access_cost import serving
 from llm_banking.proof.fuzz import Caller, Hunt, hunt, summary
 
 schemathesis = pytest.importorskip("schemathesis", reason="Schemathesis is not installed")
@@ -120,15 +117,8 @@ def planted() -> FastAPI:
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(planted(), port=port, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with serving(planted()) as url:
+        yield url
 
 
 @pytest.mark.slow

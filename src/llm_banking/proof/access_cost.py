@@ -37,6 +37,7 @@ from llm_banking.app import create_app
 from llm_banking.identity.principal import LimitClass, Permission, Policy, Principal
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.kit.logs import configure_logging
 from llm_banking.migrations import upgrade
 from llm_banking.proof.bench import (
     FREE_LIMITS,
@@ -158,12 +159,15 @@ def _both_servers(home: Path) -> Iterator[tuple[dict[str, str], str]]:
         limiter = services.limits.limiter
         limits = _Uncounted(limiter, settings.rate_limits, settings.trusted_proxies)
         bare.state.services = replace(services, authenticate=let_in, limits=limits)
-        with _serving(checked) as first, _serving(bare) as second:
-            yield {"checked": first, "bare": second}, _signed_in(first)
+        try:
+            with serving(checked) as first, serving(bare) as second:
+                yield {"checked": first, "bare": second}, _signed_in(first)
+        finally:
+            configure_logging(settings.log_level, None)  # the log's folder goes with the home
 
 
 @contextmanager
-def _serving(app: FastAPI) -> Iterator[str]:
+def serving(app: FastAPI) -> Iterator[str]:
     """The application on a port of its own, in a thread; its address."""
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))

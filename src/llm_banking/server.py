@@ -168,9 +168,11 @@ async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
 async def seed_demo(database: Database) -> int:
     """Write the demo customers and accounts that are missing; returns how many customers were given accounts."""
     yesterday = (utc_now() - timedelta(days=1)).date()
+    owners = [one.user_id for one in CUSTOMERS]
     async with database.transaction(scope=Scope.SYSTEM) as session:
         await seed_users(session)
-        return await seed_accounts(session, [one.user_id for one in CUSTOMERS], yesterday)
+    async with database.transaction(visible_to=owners) as session:
+        return await seed_accounts(session, owners, yesterday)
 
 
 async def give_demo_passwords(database: Database, settings: Settings) -> tuple[DemoSignIn, ...]:

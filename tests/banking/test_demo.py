@@ -9,13 +9,24 @@ import pytest
 
 from llm_banking.banking.demo import HISTORY_DAYS, _history
 
+Entries = list[tuple[tuple[str, str], date, int, tuple[str, str]]]
 Rows = list[tuple[str, date, int, str]]
 OWNERS = [UUID(int=number) for number in range(1, 6)]
 DAYS = [date(2024, 3, 1), date(2025, 1, 31), date(2026, 12, 25)]
 
 
-def history(owner: UUID, today: date) -> Rows:
+def entries(owner: UUID, today: date) -> Entries:
     return list(_history(random.Random(str(owner)), today))  # noqa: S311 - invented demo data
+
+
+def history(owner: UUID, today: date) -> Rows:
+    """The legs on the owner's accounts, in order."""
+    return [
+        (kind, day, sign * amount, text)
+        for kinds, day, amount, texts in entries(owner, today)
+        for kind, sign, text in zip(kinds, (-1, 1), texts, strict=True)
+        if kind != "outside"
+    ]
 
 
 @pytest.mark.parametrize("today", DAYS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,10 +26,12 @@ class Person:
     account_id: UUID
     session_id: UUID
     message_id: UUID
+    entry_id: UUID
+    hold_id: UUID
 
     @classmethod
     def new(cls) -> Person:
-        return cls(*(uuid4() for _ in range(5)))
+        return cls(*(uuid4() for _ in range(7)))
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """A row for each table, parents first. Keys that nothing refers to are new at each call."""
@@ -102,12 +104,22 @@ class Person:
                 "currency": "USD",
                 "created_at": NOW,
             },
-            "transactions": {
-                "id": uuid4(),
+            "ledger_entries": {"id": self.entry_id, "body_hash": some, "kind": "test", "booked_at": NOW},
+            "postings": {
+                "entry_id": self.entry_id,
+                "leg": 1,
                 "account_id": self.account_id,
-                "amount_minor": 1,
+                "amount_minor": 5,
+                "currency": "USD",
                 "description": "bread",
                 "booked_at": NOW,
+            },
+            "holds": {
+                "id": self.hold_id,
+                "account_id": self.account_id,
+                "amount_minor": 1,
+                "reason": "a hold",
+                "expires_at": later["expires_at"],
             },
             "chat_sessions": {
                 "id": self.session_id,
@@ -136,11 +148,15 @@ class Person:
 PARENT = {
     "users": "id",
     "refresh_tokens": "family_id",
-    "transactions": "account_id",
+    "ledger_entries": "id",
+    "postings": "account_id",
+    "holds": "account_id",
     "chat_messages": "session_id",
     "model_metrics": "query_id",
 }
 """The column that says whose a row is, where it is not `user_id`."""
+LEDGER = ("ledger_entries", "postings", "holds")
+"""Written by the ledger's functions alone."""
 TABLES = sorted(Person.new().rows())
 
 
@@ -169,10 +185,31 @@ class Two:
         await self.connection.execute(insert(product_metadata().tables[table]), person.rows()[table])
 
 
+async def write_ledger(connection: AsyncConnection, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """The ledger's rows of a person, by the ledger's functions: nobody else writes them."""
+    await limit_sight(connection, visible_to=[rows["users"]["id"]])
+    account = {"account": rows["accounts"]["id"]}
+    posted = await connection.scalar(
+        text(
+            "SELECT ledger_post(:entry, 'body', 'test', now(), ARRAY[NULL, :account]::uuid[], ARRAY['outside', NULL], "
+            "ARRAY[-5, 5], ARRAY['USD', 'USD'], ARRAY['bread', :words], NULL, NULL)"
+        ),
+        {"entry": rows["ledger_entries"]["id"], "words": rows["postings"]["description"], **account},
+    )
+    held = await connection.scalar(
+        text("SELECT ledger_hold(:hold, :account, 1, 'a hold', now() + interval '1 hour')"),
+        {"hold": rows["holds"]["id"], **account},
+    )
+    assert (posted, held) == ("posted", "held")
+
+
 async def two_people(connection: AsyncConnection) -> Two:
     two = Two(connection, Person.new(), Person.new())
     await limit_sight(connection, scopes=tuple(Scope))
     for person in (two.ours, two.theirs):
         for table in person.rows():
-            await two.add(table, person)
+            if table not in LEDGER:
+                await two.add(table, person)
+        await write_ledger(connection, person.rows())
+        await limit_sight(connection, scopes=tuple(Scope))
     return two

@@ -31,7 +31,7 @@ from llm_banking.migrations import upgrade
 from llm_banking.migrations.metadata import product_metadata
 from llm_banking.settings import Settings
 from tests.conftest import ServiceUrls
-from tests.integration.two_people import TABLES, Person, owner_column
+from tests.integration.two_people import LEDGER, TABLES, Person, owner_column, write_ledger
 
 DATABASE = "access_matrix"
 PASSWORD = "nine tin herons count the tide"
@@ -117,10 +117,12 @@ class Stage:
         found = [self._actor(caller) for caller in cast]
         async with self.admin.begin() as connection:
             for table in found[0].rows if found else ():
-                if table not in without:
+                if table not in {*without, *LEDGER}:
                     await connection.execute(
                         insert(product_metadata().tables[table]), [dict(one.rows[table]) for one in found]
                     )
+            for one in found:
+                await write_ledger(connection, one.rows)
         return found
 
     async def change(self, table: str, row_id: UUID, values: Mapping[str, Any]) -> None:

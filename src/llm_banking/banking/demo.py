@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking.models import Account, Transaction
+from llm_banking.banking.ledger import Own, transfer
+from llm_banking.banking.ledger_store import post
+from llm_banking.banking.models import Account
+from llm_banking.kit.money import Money
 
 HISTORY_DAYS = 90
 CURRENCY = "USD"
+CARD_LIMIT_MINOR = 1_000_000
 
 _SHOPS = [
     ("Green Basket Market", 1800, 14500),
@@ -25,7 +28,7 @@ _SHOPS = [
     ("Lakeside Books", 900, 6400),
     ("Bright Fuel", 2500, 7200),
 ]
-_MONTHLY = [(1, "Rent, Maple Court", -145000), (5, "Northgrid Electricity", -8420), (9, "Bluewire Internet", -5999)]
+_MONTHLY = [(1, "Rent, Maple Court", 145000), (5, "Northgrid Electricity", 8420), (9, "Bluewire Internet", 5999)]
 
 
 async def seed_accounts(session: AsyncSession, owners: list[UUID], today: date) -> int:
@@ -38,13 +41,13 @@ async def seed_accounts(session: AsyncSession, owners: list[UUID], today: date) 
         there = await session.scalar(select(func.count()).select_from(Account).where(Account.user_id == owner))
         if there:
             continue
-        _seed_owner(session, owner, today)
+        await _seed_owner(session, owner, today)
         seeded += 1
     await session.flush()
     return seeded
 
 
-def _seed_owner(session: AsyncSession, owner: UUID, today: date) -> None:
+async def _seed_owner(session: AsyncSession, owner: UUID, today: date) -> None:
     rng = random.Random(str(owner))  # noqa: S311 - invented demo data, not a secret
     accounts = {
         kind: Account(
@@ -54,6 +57,7 @@ def _seed_owner(session: AsyncSession, owner: UUID, today: date) -> None:
             name=name,
             number_last4=f"{rng.randrange(10_000):04d}",
             currency=CURRENCY,
+            floor_minor=-CARD_LIMIT_MINOR if kind == "credit_card" else 0,
         )
         for kind, name in (
             ("checking", "Everyday Checking"),
@@ -62,32 +66,43 @@ def _seed_owner(session: AsyncSession, owner: UUID, today: date) -> None:
         )
     }
     session.add_all(accounts.values())
-    for number, (kind, day, amount_minor, description) in enumerate(_history(rng, today)):
-        booked = datetime.combine(day, time(8 + number % 12, rng.randrange(60)), UTC)
-        row: dict[str, Any] = {"amount_minor": amount_minor, "description": description, "booked_at": booked}
-        session.add(Transaction(id=uuid5(owner, f"{kind}:{number}"), account_id=accounts[kind].id, **row))
+    await session.flush()
+    for number, (kinds, day, amount_minor, descriptions) in enumerate(_history(rng, today)):
+        booked_at = datetime.combine(day, time(8 + number % 12, rng.randrange(60)), UTC)
+        places = [accounts[kind].id if kind in accounts else Own(kind) for kind in kinds]
+        entry = transfer(
+            uuid5(owner, f"entry:{number}"),
+            payer=places[0],
+            payee=places[1],
+            amount=Money(amount_minor, CURRENCY),
+            booked_at=booked_at,
+            kind="demo",
+            payer_reads=descriptions[0],
+            payee_reads=descriptions[1],
+        )
+        await post(session, entry)
 
 
-def _history(rng: random.Random, today: date) -> Iterator[tuple[str, date, int, str]]:
-    """Yield (account kind, day, amount in minor units, description), oldest first."""
+def _history(rng: random.Random, today: date) -> Iterator[tuple[tuple[str, str], date, int, tuple[str, str]]]:
+    """Yield ((payer, payee), day, amount in minor units, what each reads), oldest first."""
     salary = rng.randrange(420_000, 560_000)
     start = today - timedelta(days=HISTORY_DAYS)
-    yield "checking", start, rng.randrange(350_000, 600_000), "Opening balance"
-    yield "credit_card", start, -rng.randrange(60_000, 120_000), "Opening balance"
-    yield "savings", start, rng.randrange(500_000, 1_500_000), "Opening balance"
+    opening = ("Opening balance", "Opening balance")
+    yield ("outside", "checking"), start, rng.randrange(350_000, 600_000), opening
+    yield ("credit_card", "outside"), start, rng.randrange(60_000, 120_000), opening
+    yield ("outside", "savings"), start, rng.randrange(500_000, 1_500_000), opening
     for offset in range(1, HISTORY_DAYS):
         day = start + timedelta(days=offset)
         if day.day == 25:
-            yield "checking", day, salary, "Salary, Fielding & Co"
-            moved = rng.randrange(20_000, 60_000)
-            yield "checking", day, -moved, "Transfer to Rainy Day Savings"
-            yield "savings", day, moved, "Transfer from Everyday Checking"
-            paid = rng.randrange(15_000, 35_000)
-            yield "checking", day, -paid, "Payment to Harborlight Rewards Card"
-            yield "credit_card", day, paid, "Payment, thank you"
+            yield ("outside", "checking"), day, salary, ("Salary, Fielding & Co",) * 2
+            saved = ("Transfer to Rainy Day Savings", "Transfer from Everyday Checking")
+            yield ("checking", "savings"), day, rng.randrange(20_000, 60_000), saved
+            paid = ("Payment to Harborlight Rewards Card", "Payment, thank you")
+            yield ("checking", "credit_card"), day, rng.randrange(15_000, 35_000), paid
         for due, description, amount_minor in _MONTHLY:
             if day.day == due:
-                yield "checking", day, amount_minor, description
+                yield ("checking", "outside"), day, amount_minor, (description, description)
         if rng.random() < 0.55:
             shop, low, high = rng.choice(_SHOPS)
-            yield ("credit_card" if rng.random() < 0.5 else "checking"), day, -rng.randrange(low, high), shop
+            kind = "credit_card" if rng.random() < 0.5 else "checking"
+            yield (kind, "outside"), day, rng.randrange(low, high), (shop, shop)

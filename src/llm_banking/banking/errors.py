@@ -12,3 +12,48 @@ class AccountNotFoundError(LlmBankingError):
 
     def __init__(self) -> None:
         super().__init__("There is no such account. Leave account_id out to see all of them.")
+
+
+class InsufficientFundsError(LlmBankingError):
+    """An account has less than what shall go from it."""
+
+    code = "INSUFFICIENT_FUNDS"
+
+    def __init__(self) -> None:
+        super().__init__("There is not enough money on the account for this. Choose another account or amount.")
+
+
+class AccountNotOpenError(LlmBankingError):
+    """An account is closed, or frozen and to be debited."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("The account is frozen or closed. Choose another one, or ask the bank.")
+
+
+class EntryConflictError(LlmBankingError):
+    """Something else was done under this id before."""
+
+    code = "IDEMPOTENCY_MISMATCH"
+
+    def __init__(self) -> None:
+        super().__init__("Something else was done under this id before. Use a new id for a new request.")
+
+
+class HoldNotFoundError(LlmBankingError):
+    """There is no such hold, or it was used, released or has expired."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("What was set aside for this is no longer there. Begin again.")
+
+
+class NotReversibleError(LlmBankingError):
+    """An entry was taken back before, is itself a reversal, or has other legs."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("This was taken back before, or cannot be.")

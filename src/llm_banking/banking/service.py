@@ -7,20 +7,21 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.errors import AccountNotFoundError
-from llm_banking.banking.models import Account, Transaction
+from llm_banking.banking.models import Account, Posting
 from llm_banking.kit.money import Money
 
 
 class AccountKind(StrEnum):
-    """Kinds of account."""
+    """Kinds of a customer's account."""
 
     CHECKING = "checking"
     SAVINGS = "savings"
     CREDIT_CARD = "credit_card"
+    LOAN = "loan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class AccountBalance:
 
 @dataclass(frozen=True, slots=True)
 class BookedTransaction:
-    """A final transaction and the name of the account it is on."""
+    """A final posting, and the name of the account it is on; `id` is its entry's."""
 
     id: UUID
     account_name: str
@@ -45,29 +46,23 @@ class BookedTransaction:
     booked_at: datetime
 
 
-_ORDER = [AccountKind.CHECKING, AccountKind.SAVINGS, AccountKind.CREDIT_CARD]
+_ORDER = [AccountKind.CHECKING, AccountKind.SAVINGS, AccountKind.CREDIT_CARD, AccountKind.LOAN]
 
 
 async def balances(session: AsyncSession, owner_id: UUID, kind: AccountKind | None = None) -> list[AccountBalance]:
     """An owner's accounts with their balances, all or of one kind; empty when there are none."""
-    query = (
-        select(Account, func.coalesce(func.sum(Transaction.amount_minor), 0))
-        .outerjoin(Transaction, Transaction.account_id == Account.id)
-        .where(Account.user_id == owner_id)
-        .group_by(Account.id)
-    )
+    query = select(Account).where(Account.user_id == owner_id, Account.kind.in_(tuple(AccountKind)))
     if kind is not None:
         query = query.where(Account.kind == kind.value)
-    rows = (await session.execute(query)).all()
     found = [
         AccountBalance(
             account.id,
             AccountKind(account.kind),
             account.name,
             account.number_last4,
-            Money(int(total), account.currency),
+            Money(account.balance_minor, account.currency),
         )
-        for account, total in rows
+        for account in await session.scalars(query)
     ]
     return sorted(found, key=lambda one: (_ORDER.index(one.kind), one.number_last4))
 
@@ -77,17 +72,17 @@ async def latest_transactions(
 ) -> list[BookedTransaction]:
     """An owner's newest transactions, newest first, on all accounts or those of one kind."""
     query = (
-        select(Transaction, Account.name, Account.currency)
-        .join(Account, Transaction.account_id == Account.id)
+        select(Posting, Account.name)
+        .join(Account, Posting.account_id == Account.id)
         .where(Account.user_id == owner_id)
-        .order_by(Transaction.booked_at.desc(), Transaction.id.desc())
+        .order_by(Posting.booked_at.desc(), Posting.entry_id.desc(), Posting.leg.desc())
         .limit(limit)
     )
     if kind is not None:
         query = query.where(Account.kind == kind.value)
     return [
-        BookedTransaction(row.id, name, Money(row.amount_minor, currency), row.description, row.booked_at)
-        for row, name, currency in (await session.execute(query)).all()
+        BookedTransaction(row.entry_id, name, Money(row.amount_minor, row.currency), row.description, row.booked_at)
+        for row, name in (await session.execute(query)).all()
     ]
 
 

@@ -33,6 +33,32 @@ def proof_rate_limits(
         raise typer.Exit(1)
 
 
+@proof_app.command("ledger")
+def proof_ledger(
+    operations: Annotated[int, typer.Option(min=1_000, help="Random operations.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+) -> None:
+    """Compare the ledger with a model of it over random operations; about 20 minutes a million."""
+    from llm_banking.proof.ledger import RESULTS_FILE, run_ledger
+
+    document = run_ledger(out / RESULTS_FILE, operations, seed)
+    typer.echo(f"{document['operations']} operations in {document['seconds']} s: the ledger did as its model.")
+
+
+@proof_app.command("ledger-load")
+def proof_ledger_load(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each load.")] = 60.0,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="Clients at once.")] = 16,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+) -> None:
+    """Move money from many clients at once, and run pgbench beside it; exit 1 where a total changed."""
+    from llm_banking.proof.ledger_load import RESULTS_FILE, run_ledger_load
+
+    document = run_ledger_load(out / RESULTS_FILE, seconds, clients)
+    typer.echo(f"{document['transfers_per_s']} transfers a second, p99 {document['ms']['p99']} ms.")
+
+
 @proof_app.command("access-cost")
 def proof_access_cost(out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results")) -> None:
     """Time sign-ins under names that exist and that do not, and a route with its checks and bare."""

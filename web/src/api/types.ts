@@ -14,7 +14,7 @@ export type StoredMessage = Schemas['MessageBody']
 export type User = Schemas['UserBody']
 export type Access = Schemas['AccessBody']
 export type Challenge = Schemas['ChallengeBody']
-export type StepUpAnswer = Schemas['StepUpAnswer']
+export type StepUpAnswer = { challenge_id: string } & Proof
 export type Factors = Schemas['StatusBody']
 export type FactorAction = Schemas['Action']
 export type Passkey = Schemas['PasskeyBody']
@@ -27,7 +27,6 @@ export type SignedIn = Schemas['SignedInBody']
 export type SecondStep = Schemas['SecondFactorNeededBody']
 
 /** What proves a second factor: the app's code, or what the passkey gave. */
-export interface Proof {
-  code?: string
-  credential?: Record<string, unknown>
-}
+export type Proof =
+  | { code: string; credential?: undefined }
+  | { credential: Record<string, unknown>; code?: undefined }

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from llm_banking.identity.models import StepUpChallenge, TokenFamily, TotpSecret
 from llm_banking.identity.principal import Permission, Principal
-from llm_banking.identity.second_factors import SIGN_IN_IS_RECENT
+from llm_banking.identity.recent_sign_in import SIGN_IN_IS_RECENT
 from llm_banking.kit.database import Database, Scope
 from tests.api.test_api_keys import signed_in
 from tests.api.test_policies import letting_in
@@ -167,7 +167,7 @@ async def test_a_first_factor_needs_a_sign_in_of_late(browser: Browser) -> None:
     for path in FIRST_FACTOR:
         refused = await browser.post(path)
         assert code_of(refused) == (403, "STEP_UP_REQUIRED")
-        assert refused.json()["error"]["message"].startswith("Sign in again")
+        assert refused.json()["error"]["message"].endswith("Sign in again.")
         assert refused.json()["error"]["details"] == {"reason": "sign_in_again"}
 
 

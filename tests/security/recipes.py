@@ -233,6 +233,11 @@ RECIPES: dict[str, Recipe] = {
     "POST /api/auth/oauth/exchange": Recipe(body={"code": "x" * 43}, answers=no_such_code),
     "POST /api/auth/refresh": Recipe(body=a_refresh),
     "POST /api/auth/logout": Recipe(answers=persons_only),
+    "GET /api/auth/sessions": Recipe(answers=persons_only),
+    "POST /api/auth/sessions/end-others": Recipe(answers=persons_only),
+    "DELETE /api/auth/sessions/{session_id}": Recipe(
+        ids={"path.session_id": Thing("token_families")}, answers=persons_only
+    ),
     "GET /api/auth/me": Recipe(),
     "POST /api/auth/password": Recipe(
         body={"old_password": PASSWORD, "new_password": "eleven slow otters mend the wall"}, answers=persons_only

@@ -73,6 +73,7 @@ class TokenFamilies:
             id=family_id,
             user_id=user.id,
             device_hash=_device_hash(family_id, device),
+            device=device,
             authenticated_by=list(authenticated_by),
             created_at=now,
             last_used_at=now,
@@ -116,11 +117,16 @@ class TokenFamilies:
             log = get_logger("llm_banking.identity")
             log.info("session ended", because=because, session_id=str(family.id), user_id=str(family.user_id))
 
-    async def end_all(self, session: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> None:
-        """End a person's sessions, all or all but one."""
-        for family in await repository.live_families(session, user_id, utc_now()):
-            if family.id != but:
-                await self.end(session, family, because)
+    async def end_all(self, session: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> int:
+        """End a person's sessions, all or all but one; how many ended."""
+        families = [one for one in await repository.live_families(session, user_id, utc_now()) if one.id != but]
+        for family in families:
+            await self.end(session, family, because)
+        return len(families)
+
+    async def usable(self, session: AsyncSession, user_id: UUID) -> list[TokenFamily]:
+        """A person's sessions that a refresh would still renew, the last used one first."""
+        return await repository.usable_families(session, user_id, utc_now())
 
     def access_token(self, user: User, family: TokenFamily) -> str:
         """An access token of a session, with the role and the epoch that the person has now."""

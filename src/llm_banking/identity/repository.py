@@ -100,6 +100,23 @@ async def lock_family(session: AsyncSession, family_id: UUID) -> TokenFamily | N
     return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
 
 
+async def usable_families(session: AsyncSession, user_id: UUID, now: datetime) -> list[TokenFamily]:
+    """A person's families that have not ended, the last used one first; nothing is locked."""
+    statement = (
+        select(TokenFamily)
+        .where(TokenFamily.user_id == user_id, TokenFamily.ended_at.is_(None), TokenFamily.expires_at > now)
+        .order_by(TokenFamily.last_used_at.desc(), TokenFamily.id.desc())
+    )
+    return list(await session.scalars(statement))
+
+
+async def lock_own_family(session: AsyncSession, user_id: UUID, family_id: UUID) -> TokenFamily | None:
+    """A person's own family as the database has it now, held until the transaction ends."""
+    statement = select(TokenFamily).where(TokenFamily.user_id == user_id, TokenFamily.id == family_id)
+    statement = statement.with_for_update().execution_options(populate_existing=True)
+    return (await session.scalars(statement)).one_or_none()
+
+
 async def session_opened_at(session: AsyncSession, user_id: UUID, family_id: UUID) -> datetime | None:
     """When a person signed in, of a session that has not ended; a refresh does not change it."""
     statement = select(TokenFamily.created_at).where(

@@ -21,9 +21,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.identity import repository
 from llm_banking.identity.errors import ConflictError, StepUpRefusedError
 from llm_banking.identity.models import StepUpChallenge, TotpSecret, User, WebauthnCredential
+from llm_banking.identity.recent_sign_in import check_recent_sign_in
 from llm_banking.identity.step_up import (
     Challenge,
     Method,
@@ -38,8 +38,6 @@ from llm_banking.identity.webauthn_login import Passkeys
 from llm_banking.kit.clock import utc_now
 
 ENROLMENT_LIFETIME = timedelta(minutes=5)
-SIGN_IN_IS_RECENT = timedelta(minutes=15)
-"""How long after the sign-in a session may set up the first factor."""
 CHALLENGE_BYTES = 32
 
 
@@ -216,13 +214,9 @@ class SecondFactors:
         await lock_user(session, user_id)
         if (await self.status(session, user_id)).any:
             raise StepUpRefusedError("Prove one of your second factors first: POST /api/auth/mfa/step-up.")
-        opened = None if session_id is None else await repository.session_opened_at(session, user_id, session_id)
-        if opened is None or self._clock() - opened >= SIGN_IN_IS_RECENT:
-            raise StepUpRefusedError(
-                "Sign in again: a first second factor is set up within "
-                f"{SIGN_IN_IS_RECENT // timedelta(minutes=1)} minutes after the sign-in.",
-                details={"reason": "sign_in_again"},
-            )
+        await check_recent_sign_in(
+            session, user_id, session_id, self._clock(), what="Setting up a first second factor needs"
+        )
         return None
 
     async def _authorise(

@@ -20,6 +20,7 @@ from llm_banking.identity.oidc.directory import Directory
 from llm_banking.identity.oidc.http import ProviderClient
 from llm_banking.identity.oidc.providers import providers_of
 from llm_banking.identity.oidc.service import OidcSignIn
+from llm_banking.identity.own_sessions import OwnSessions
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import POLL_S, Revocations
@@ -54,6 +55,7 @@ class IdentityServices:
     tokens: AccessTokens
     revocations: Revocations
     families: TokenFamilies
+    own_sessions: OwnSessions
     admission: Admission
     sign_in: SignIn
     accounts: Accounts
@@ -91,6 +93,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         tokens=tokens,
         revocations=revocations,
         families=families,
+        own_sessions=OwnSessions(families),
         admission=admission,
         sign_in=SignIn(hasher, throttle, admission),
         accounts=Accounts(hasher, throttle, families, revocations),

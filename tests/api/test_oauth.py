@@ -228,3 +228,13 @@ async def test_a_second_factor_is_asked_for_whoever_vouched_for_the_first(
     done = await browser.post("/api/auth/login/second-factor", json={"ticket": needed["ticket"], **proof})
     assert done.status_code == 200
     assert done.json()["data"]["user"]["id"] == person["id"]
+
+
+async def test_a_sign_in_by_a_provider_ends_the_browsers_earlier_session(world: World, browser: AsyncClient) -> None:
+    answers = []
+    for _ in range(2):
+        code = code_in(await come_back(world, browser))
+        body = {"code": code, "browser": True}
+        answers.append((await browser.post("/api/auth/oauth/exchange", json=body)).json()["data"]["access_token"])
+    codes = [(await browser.get("/api/auth/me", headers=bearer(one))).status_code for one in answers]
+    assert codes == [401, 200]

@@ -117,6 +117,16 @@ class TokenFamilies:
             log = get_logger("llm_banking.identity")
             log.info("session ended", because=because, session_id=str(family.id), user_id=str(family.user_id))
 
+    async def end_by_token(self, session: AsyncSession, token: str, because: str) -> bool:
+        """End the session that a refresh token belongs to, used or not; False where there is none that lives."""
+        if _FORM.fullmatch(token) is None:
+            return False
+        family = await repository.family_of_token(session, _token_hash(token))
+        if family is None or family.ended_at is not None:
+            return False
+        await self.end(session, family, because)
+        return True
+
     async def end_all(self, session: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> int:
         """End a person's sessions, all or all but one; how many ended."""
         families = [one for one in await repository.live_families(session, user_id, utc_now()) if one.id != but]

@@ -38,7 +38,7 @@ class OwnSessions:
         if session_id != current:
             await self._check_recent(session, caller, current)
         family = await repository.lock_own_family(session, caller.user_id, session_id)
-        if family is None or family.ended_at is not None or family.expires_at <= self._clock():
+        if family is None or not self._families.is_usable(family, self._clock()):
             raise NotFoundError("You have no such session, or it is over. GET /api/auth/sessions lists yours.")
         await self._families.end(session, family, "ended_by_owner")
         return 1

@@ -100,7 +100,7 @@ async def lock_family(session: AsyncSession, family_id: UUID) -> TokenFamily | N
     return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
 
 
-async def usable_families(session: AsyncSession, user_id: UUID, now: datetime) -> list[TokenFamily]:
+async def latest_families(session: AsyncSession, user_id: UUID, now: datetime) -> list[TokenFamily]:
     """A person's families that have not ended, the last used one first; nothing is locked."""
     statement = (
         select(TokenFamily)

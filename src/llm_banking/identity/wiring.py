@@ -81,7 +81,12 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
     tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
     revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
     families = TokenFamilies(
-        tokens, revocations, keyed, lifetime_s=settings.session_s, grace_s=settings.refresh_grace_s
+        tokens,
+        revocations,
+        keyed,
+        lifetime_s=settings.session_s,
+        idle_s=settings.idle_s,
+        grace_s=settings.refresh_grace_s,
     )
     throttle = SignInThrottle(keyed)
     second_factors = SecondFactors(Totp(box, issuer="llm-banking"), Passkeys(party))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from llm_banking.cli_users import users_app
 from llm_banking.kit.errors import ConfigurationError, LlmBankingError
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A 
 nlu_app = typer.Typer(no_args_is_help=True, help="The understanding model.")
 train_app = typer.Typer(no_args_is_help=True, help="Training; needs the extra `train`.")
 proof_app = typer.Typer(no_args_is_help=True, help="Proofs on this machine; each takes minutes.")
-users_app = typer.Typer(no_args_is_help=True, help="People's accounts.")
 app.add_typer(nlu_app, name="nlu")
 app.add_typer(proof_app, name="proof")
-app.add_typer(users_app, name="users")
+app.add_typer(users_app)
 app.add_typer(train_app, name="train")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -196,43 +196,6 @@ def _unconnected_app() -> Iterator[FastAPI]:
         settings = Settings.model_validate({**urls, "LLM_BANKING_HOME": home})
         yield create_app(settings)
         configure_logging(settings.log_level, None)
-
-
-@users_app.command("reset-second-factors")
-def users_reset_second_factors(
-    name: Annotated[str, typer.Argument(metavar="EMAIL_OR_CUSTOMER_NUMBER", show_default=False)],
-    yes: Annotated[bool, typer.Option("--yes", help="You have made sure who asks.")] = False,
-) -> None:
-    """For a person who lost the device: remove the second factors and end all sessions. The password stays."""
-    import asyncio
-
-    from llm_banking.identity import repository
-    from llm_banking.identity.wiring import build_identity
-    from llm_banking.kit.database import Database, Scope
-    from llm_banking.kit.logs import configure_logging
-    from llm_banking.server import required_database_url
-    from llm_banking.settings import load_settings
-
-    if not yes:
-        _fail("After this the password alone opens the account. Make sure who asks, then repeat with --yes.")
-    settings = load_settings()
-    url = required_database_url(settings)
-    configure_logging(settings.log_level, settings.home / "logs" / "app.log")
-    accounts = build_identity(settings).accounts
-    email, number = (name.strip().lower(), None) if "@" in name else (None, name.strip())
-
-    async def run() -> bool:
-        database = Database(url, max_pool_size=1)
-        try:
-            async with database.transaction(scope=Scope.IDENTITY) as session:
-                user = await repository.user_by_name(session, email=email, customer_number=number)
-                return user is not None and await accounts.reset_second_factors(session, user.id)
-        finally:
-            await database.close()
-
-    if not asyncio.run(run()):
-        _fail("There is nobody with this e-mail or customer number.")
-    typer.echo("The second factors are removed and all sessions have ended.")
 
 
 @nlu_app.command("labels")

@@ -257,11 +257,19 @@ async def foreign_things(stage: Stage, name: str) -> Findings:
             nothing = await stage.send(**await _request(stage, name, guesses, {place: uuid4()}))
             found.checks += 2
             expected = recipe.answers(asks.caller) or thing.refusal
-            for problem in (*_tells_apart(expected, answer, nothing), *_leaks(answer, asks, stranger)):
+            told = _reaches if thing.anyones else _tells_apart
+            for problem in (*told(expected, answer, nothing), *_leaks(answer, asks, stranger)):
                 found.say(name, asks.caller.name, f"{place} of somebody else", problem)
-        if await stage.rows_of(stranger) != before:
+        if not thing.anyones and await stage.rows_of(stranger) != before:
             found.say(name, f"{place} of somebody else", "their rows were changed")
     return found
+
+
+def _reaches(refusal: str | None, answer: httpx.Response, nothing: httpx.Response) -> Iterator[str]:
+    """How a route that acts on anybody's thing does not: somebody else's is reached, and one that is not, refused."""
+    for response, what, expected in ((answer, "theirs", None), (nothing, "none", refusal)):
+        if not _is(response, expected):
+            yield f"{what}: {response.status_code} {_code(response)}, not {expected or 'a success'}"
 
 
 def _tells_apart(refusal: str | None, answer: httpx.Response, nothing: httpx.Response) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -175,6 +176,34 @@ class Accounts:
         await self._raise_epoch(session, user)
         await self._families.end_all(session, user.id, "factors_reset")
         return True
+
+    async def end_sessions(self, session: AsyncSession, user_id: UUID, *, by: str) -> int | None:
+        """End all of a person's sessions and begun sign-ins; how many sessions. None where there is no such person.
+
+        `by` is the administrator, for the log.
+        """
+        user = await repository.lock_user(session, user_id)
+        if user is None:
+            return None
+        log = get_logger("llm_banking.identity")
+        log.warning("sessions ended by an administrator", user_id=str(user.id), by=by)
+        await self._raise_epoch(session, user)
+        return await self._families.end_all(session, user.id, "ended_by_admin")
+
+    async def end_sessions_of_some(self, session: AsyncSession, opened_before: datetime, *, most: int, by: str) -> int:
+        """End all sessions of at most `most` people who have one from before that time; how many people.
+
+        Again and again until it is 0, each in a transaction of its own, it ends everybody's: no statement is long.
+        """
+        users = await repository.lock_users_with_sessions(session, opened_before, most)
+        for user in users:
+            user.token_epoch += 1
+        await session.flush()
+        epochs = {user.id: user.token_epoch for user in users}
+        await repository.end_families_of(session, epochs, utc_now(), "ended_by_admin")
+        await self._revocations.revoke_many_epochs_below(session, epochs)
+        get_logger("llm_banking.identity").warning("sessions of many ended", people=len(users), by=by)
+        return len(users)
 
     async def sign_out(self, session: AsyncSession, caller: Principal) -> None:
         """End the caller's session. Raises ForbiddenError for a caller who has none."""

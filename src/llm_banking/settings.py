@@ -101,6 +101,8 @@ def _json_object(value: object) -> object:
         raise ValueError("must be one JSON object; docs/settings.md shows one") from None
 
 
+AccountType = Literal["user", "premium", "agent", "auditor", "admin"]
+"""Those that sign in; `identity.roles` says what each may do."""
 Network = IPv4Network | IPv6Network
 
 
@@ -158,6 +160,7 @@ class Settings(BaseSettings):
     password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
     password_threads: int = Field(default=2, ge=1, le=64)
     password_queue: int = Field(default=32, ge=0, le=1_000)
+    second_factor_required_for: Annotated[tuple[AccountType, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     public_base_url: str | None = None
     oauth_google_client_id: str | None = Field(default=None, min_length=1, max_length=200)
     oauth_google_client_secret: SecretStr | None = Field(default=None, min_length=1, max_length=500)

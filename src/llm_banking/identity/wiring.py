@@ -12,6 +12,7 @@ from llm_banking.identity import repository
 from llm_banking.identity.admission import Admission
 from llm_banking.identity.api_keys import ApiKeyLimits, ApiKeys
 from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visible_to
+from llm_banking.identity.factor_rule import FactorRule
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.keyed_hash import KeyedHash
 from llm_banking.identity.master_key import load_master_keys
@@ -24,7 +25,7 @@ from llm_banking.identity.own_sessions import OwnSessions
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import POLL_S, Revocations
-from llm_banking.identity.roles import permissions_of
+from llm_banking.identity.roles import Role, permissions_of
 from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.service import Accounts
@@ -52,6 +53,7 @@ class IdentityServices:
     keys: SigningKeys
     keyed: KeyedHash
     hasher: PasswordHasher
+    factor_rule: FactorRule
     tokens: AccessTokens
     revocations: Revocations
     families: TokenFamilies
@@ -78,7 +80,10 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
     keys = SigningKeys(settings.signing_key_file, private=private)
     keyed, box = KeyedHash.of(master_keys), SecretBox(master_keys)
     hasher = PasswordHasher.of(settings)
-    tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
+    factor_rule = FactorRule(frozenset(Role(one) for one in settings.second_factor_required_for))
+    tokens = AccessTokens(
+        keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s, factor_rule=factor_rule
+    )
     revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
     families = TokenFamilies(
         tokens,
@@ -95,6 +100,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         keys=keys,
         keyed=keyed,
         hasher=hasher,
+        factor_rule=factor_rule,
         tokens=tokens,
         revocations=revocations,
         families=families,

@@ -47,7 +47,8 @@ async def sign_in_answer(
     if browser:
         await _end_earlier(request, services)
     tokens = _given(response, outcome.tokens, browser=browser)
-    data = SignedInBody(**tokens.model_dump(), user=user_body(outcome.user))
+    user = user_body(outcome.user, services.identity.factor_rule, outcome.methods)
+    data = SignedInBody(**tokens.model_dump(), user=user)
     return Envelope(data=data, metadata=metadata_of(request))
 
 

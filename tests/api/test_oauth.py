@@ -30,6 +30,7 @@ from tests.support.oauth_world import (
     come_back,
     consent,
     exchange,
+    registered,
     signed_in,
     start,
     users_of,
@@ -57,6 +58,17 @@ async def test_a_person_signs_in_and_is_the_same_user_next_time(
     async with database.transaction(scope=Scope.IDENTITY) as session:
         user = await session.get_one(User, UUID(data["user"]["id"]))
     assert (user.password_hash, user.customer_number) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["google", "microsoft"])
+async def test_the_provider_asks_the_person_even_where_it_knows_who_it_is(
+    world: World, browser: AsyncClient, name: str
+) -> None:
+    """ASVS 5.0, 7.6.2: a link of another site that leads to `login` signs nobody in without their doing."""
+    _, data = await registered(browser)
+    linking = await browser.post(f"/api/auth/oauth/{name}/link", headers=bearer(data["access_token"]))
+    for url in (await start(browser, name), linking.json()["data"]["authorization_url"]):
+        assert parse_qs(urlsplit(url).query)["prompt"] == ["select_account"]
 
 
 async def test_the_way_to_the_provider_carries_what_the_standards_ask(world: World, browser: AsyncClient) -> None:

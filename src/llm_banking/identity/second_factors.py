@@ -1,8 +1,8 @@
 """A user's own second factors: set up, confirm, list, remove.
 
 Whoever has a factor proves it before another is added or one is removed, so that a stolen session alone can neither
-plant a factor nor take one away (ASVS V2.8; NIST SP 800-63B, section 6.1.2). The first factor needs a session whose
-sign-in was a short while ago: a refresh makes it no younger.
+plant a factor nor take one away (NIST SP 800-63B, section 6.1.2). Every change also needs a session whose sign-in, with
+all factors that there are, was a short while ago (ASVS 5.0, 7.5.1): a refresh makes it no younger.
 """
 
 from __future__ import annotations
@@ -135,8 +135,11 @@ class SecondFactors:
             raise ConflictError("Your second factors changed since this began. Begin again.")
         await self.totp.confirm(session, user_id, code)
 
-    async def disable_totp(self, session: AsyncSession, user_id: UUID, proof: FactorProof) -> Refusal | None:
-        """Remove the authenticator app. Raises ConflictError where there is none."""
+    async def disable_totp(
+        self, session: AsyncSession, user_id: UUID, proof: FactorProof, *, session_id: UUID | None
+    ) -> Refusal | None:
+        """Remove the authenticator app. Raises ConflictError where there is none, and StepUpRefusedError."""
+        await self._check_recent(session, user_id, session_id)
         refusal = await self._authorise(session, user_id, Action.TOTP_DISABLE, None, proof)
         if refusal is None and not await self.totp.remove(session, user_id):
             raise ConflictError("There is no authenticator app to remove.")
@@ -194,9 +197,16 @@ class SecondFactors:
         return await self.passkeys.register(session, user_id, challenge=row.challenge, credential=credential, name=name)
 
     async def delete_passkey(
-        self, session: AsyncSession, user_id: UUID, passkey_id: UUID, proof: FactorProof
+        self,
+        session: AsyncSession,
+        user_id: UUID,
+        passkey_id: UUID,
+        proof: FactorProof,
+        *,
+        session_id: UUID | None,
     ) -> Refusal | None:
-        """Remove a passkey. Raises NotFoundError, also for somebody else's."""
+        """Remove a passkey. Raises NotFoundError, also for somebody else's, and StepUpRefusedError."""
+        await self._check_recent(session, user_id, session_id)
         refusal = await self._authorise(session, user_id, Action.WEBAUTHN_DELETE, passkey_id, proof)
         if refusal is None:
             await self.passkeys.remove(session, user_id, passkey_id)
@@ -205,19 +215,20 @@ class SecondFactors:
     async def _authorise_new(
         self, session: AsyncSession, user_id: UUID, action: Action, proof: FactorProof | None, session_id: UUID | None
     ) -> Refusal | None:
-        """None where a factor may come: the first in a young session, another with a proof.
+        """None where a factor may come: in a young session, and with a proof where there is one already.
 
         Raises StepUpRefusedError.
         """
+        await self._check_recent(session, user_id, session_id)
         if proof is not None:
             return await self._authorise(session, user_id, action, None, proof)
         await lock_user(session, user_id)
         if (await self.status(session, user_id)).any:
             raise StepUpRefusedError("Prove one of your second factors first: POST /api/auth/mfa/step-up.")
-        await check_recent_sign_in(
-            session, user_id, session_id, self._clock(), what="Setting up a first second factor needs"
-        )
         return None
+
+    async def _check_recent(self, session: AsyncSession, user_id: UUID, session_id: UUID | None) -> None:
+        await check_recent_sign_in(session, user_id, session_id, self._clock(), what="A change of second factors needs")
 
     async def _authorise(
         self, session: AsyncSession, user_id: UUID, action: Action, passkey_id: UUID | None, proof: FactorProof

@@ -15,6 +15,7 @@ from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.models import User
 from llm_banking.identity.passwords import check_new_password, normalised
 from llm_banking.identity.principal import Principal
+from llm_banking.identity.recent_sign_in import check_recent_sign_in
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import Revocations
 from llm_banking.identity.roles import Role
@@ -89,14 +90,19 @@ class Accounts:
     async def begin_password_change(self, session: AsyncSession, caller: Principal, *, place: str) -> Account:
         """The caller's account; counts an attempt, because whoever holds a token may be guessing the old password.
 
-        Raises ForbiddenError for a caller who is not a person that signed in, and TryLaterError.
+        Raises ForbiddenError for a caller who is not a person that signed in, TryLaterError, and StepUpRefusedError for
+        one who has a second factor and did not sign in with it of late.
         """
         if caller.session_id is None:
             raise ForbiddenError("This needs a person who signed in; a program's key will not do.")
         self._hasher.check_room()
+        has_factor = await repository.has_second_factor(session, caller.user_id)
+        if has_factor:
+            what = "With a second factor, a change of password needs"
+            await check_recent_sign_in(session, caller.user_id, caller.session_id, utc_now(), what=what)
         attempt = await self._throttle.begin(session, name=f"change:{caller.user_id}", place=place, now=utc_now())
         user = await self.user(session, caller)
-        return Account(user, caller.session_id, await repository.has_second_factor(session, user.id), attempt)
+        return Account(user, caller.session_id, has_factor, attempt)
 
     async def prepare_password_change(self, account: Account, *, old: str, new: str) -> PasswordChange:
         """Check both passwords and hash the new one.

@@ -159,6 +159,7 @@ class Settings(BaseSettings):
     password_memory_kib: int = Field(default=PASSWORD_MEMORY_FLOOR_KIB, ge=8, le=1_048_576)
     password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
     password_threads: int = Field(default=2, ge=1, le=64)
+    leaked_passwords_file: Path | None = None
     password_queue: int = Field(default=32, ge=0, le=1_000)
     second_factor_required_for: Annotated[tuple[AccountType, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     public_base_url: str | None = None

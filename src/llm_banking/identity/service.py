@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from anyio import to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity import repository
 from llm_banking.identity.errors import ForbiddenError, PasswordRefusedError
 from llm_banking.identity.hashing import PasswordHasher
+from llm_banking.identity.leaked_passwords import LeakedPasswords
 from llm_banking.identity.models import User
 from llm_banking.identity.passwords import check_new_password, normalised
 from llm_banking.identity.principal import Principal
@@ -58,16 +60,24 @@ class Accounts:
     """Changes to people's accounts. Hashing happens outside of transactions."""
 
     def __init__(
-        self, hasher: PasswordHasher, throttle: SignInThrottle, families: TokenFamilies, revocations: Revocations
+        self,
+        hasher: PasswordHasher,
+        throttle: SignInThrottle,
+        families: TokenFamilies,
+        revocations: Revocations,
+        leaked: LeakedPasswords | None = None,
     ) -> None:
+        """`leaked` None: passwords are judged by their words and patterns alone."""
         self._hasher = hasher
         self._throttle = throttle
         self._families = families
         self._revocations = revocations
+        self._leaked = leaked
 
     async def prepare_registration(self, *, email: str, display_name: str, password: str) -> Registration:
         """Check and hash a password. Raises PasswordRefusedError, and TryLaterError when too many wait."""
         plain = check_new_password(password, has_second_factor=False, context=(email, display_name))
+        await self._check_leaked(plain)
         return Registration(email, display_name, await self._hasher.hash(plain))
 
     async def register(self, session: AsyncSession, registration: Registration) -> bool:
@@ -118,6 +128,7 @@ class Accounts:
         plain = check_new_password(new, has_second_factor=account.has_second_factor, context=context)
         if plain == normalised(old):
             raise PasswordRefusedError("The new password is the old one. Choose another.")
+        await self._check_leaked(plain)
         new_hash = await self._hasher.hash(plain)
         return PasswordChange(user.id, account.session_id, account.attempt, user.password_hash, new_hash)
 
@@ -218,6 +229,12 @@ class Accounts:
         family = await repository.lock_family(session, caller.session_id)
         if family is not None:
             await self._families.end(session, family, "signed_out")
+
+    async def _check_leaked(self, plain: str) -> None:
+        if self._leaked is not None and await to_thread.run_sync(self._leaked.holds, plain):
+            raise PasswordRefusedError(
+                "The password is in a published list of leaked ones, which are tried first. Choose another."
+            )
 
     async def _raise_epoch(self, session: AsyncSession, user: User) -> None:
         user.token_epoch += 1

@@ -15,6 +15,7 @@ from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visi
 from llm_banking.identity.factor_rule import FactorRule
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.keyed_hash import KeyedHash
+from llm_banking.identity.leaked_passwords import LeakedPasswords
 from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.oidc.attempts import Attempts
 from llm_banking.identity.oidc.directory import Directory
@@ -94,6 +95,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         grace_s=settings.refresh_grace_s,
     )
     throttle = SignInThrottle(keyed)
+    leaked = None if settings.leaked_passwords_file is None else LeakedPasswords(settings.leaked_passwords_file)
     second_factors = SecondFactors(Totp(box, issuer="llm-banking"), Passkeys(party))
     admission = Admission(families, throttle, second_factors.step_up, SignInTickets(box))
     return IdentityServices(
@@ -107,7 +109,7 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
         own_sessions=OwnSessions(families),
         admission=admission,
         sign_in=SignIn(hasher, throttle, admission),
-        accounts=Accounts(hasher, throttle, families, revocations),
+        accounts=Accounts(hasher, throttle, families, revocations, leaked),
         api_keys=api_keys,
         second_factors=second_factors,
         oidc=_build_oidc(settings, keyed, box, admission),

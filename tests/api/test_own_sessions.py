@@ -76,7 +76,7 @@ async def end(client: AsyncClient, data: dict[str, Any], session_id: str) -> Res
 
 
 async def end_others(client: AsyncClient, data: dict[str, Any]) -> Response:
-    return await client.post(f"{SESSIONS}/end-others", headers=bearer(data["access_token"]))
+    return await client.post(f"{SESSIONS}/others/end", headers=bearer(data["access_token"]))
 
 
 async def test_a_person_sees_the_own_sessions_and_nobody_elses(client: AsyncClient, email: str) -> None:
@@ -198,7 +198,7 @@ async def test_a_program_has_no_sessions(client: AsyncClient, email: str) -> Non
     key = {"X-API-Key": response.json()["data"]["key"]}
     answers = [
         await client.get(SESSIONS, headers=key),
-        await client.post(f"{SESSIONS}/end-others", headers=key),
+        await client.post(f"{SESSIONS}/others/end", headers=key),
         await client.delete(f"{SESSIONS}/{await current_id(client, here)}", headers=key),
     ]
     assert [code_of(one) for one in answers] == [(403, "FORBIDDEN")] * 3

@@ -236,7 +236,7 @@ RECIPES: dict[str, Recipe] = {
     "POST /api/auth/refresh": Recipe(body=a_refresh),
     "POST /api/auth/logout": Recipe(answers=persons_only),
     "GET /api/auth/sessions": Recipe(answers=persons_only),
-    "POST /api/auth/sessions/end-others": Recipe(answers=persons_only),
+    "POST /api/auth/sessions/others/end": Recipe(answers=persons_only),
     "DELETE /api/auth/sessions/{session_id}": Recipe(
         ids={"path.session_id": Thing("token_families")}, answers=persons_only
     ),

@@ -72,7 +72,7 @@ async def end_own_session(
     return Envelope(data=SessionsEnded(ended=ended), metadata=metadata_of(request))
 
 
-@routes.post("/end-others")
+@routes.post("/others/end")
 @policy(requires(Permission.PROFILE_WRITE))
 async def end_other_sessions(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[SessionsEnded]:
     """End all of the caller's sessions but this one; for whoever changed a factor or saw a session that is not theirs.

@@ -129,6 +129,31 @@ def test_second_factors_are_reset_for_a_person_who_lost_the_device(
         configure_logging("INFO", None)
 
 
+def test_an_operator_ends_the_sessions_of_one_person_or_of_everybody(
+    service_urls: ServiceUrls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", service_urls.database)
+    monkeypatch.setenv("LLM_BANKING_HOME", str(tmp_path))
+    monkeypatch.setattr(cli.people, "PEOPLE_AT_ONCE", 1)
+    people = [asyncio.run(someone_with_factors(service_urls.database)) for _ in range(3)]
+
+    def left() -> list[tuple[int, int]]:
+        found = [asyncio.run(left_of(service_urls.database, one)) for one in people]
+        return [(sessions, epoch) for *_, sessions, epoch in found]
+
+    try:
+        for arguments in ((), ("zoe@example.com", "--all"), ("--all",), ("nobody@example.com",)):
+            fails(monkeypatch, capsys, "users", "end-sessions", *arguments)
+        assert left() == [(1, 0)] * 3
+        assert "ended: 1." in run("users", "end-sessions", f"{people[0]}@example.com")
+        assert left() == [(0, 1), (1, 0), (1, 0)]
+        assert "Sessions ended of" in run("users", "end-sessions", "--all", "--yes")
+        assert left() == [(0, 1), (0, 1), (0, 1)]
+        assert "ended of 0 people" in run("users", "end-sessions", "--all", "--yes")
+    finally:
+        configure_logging("INFO", None)
+
+
 async def someone_with_factors(url: str) -> UUID:
     """A customer with an authenticator app, an open challenge and a session."""
     database, clock = Database(url, max_pool_size=1), Clock(utc_now())

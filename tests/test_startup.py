@@ -60,7 +60,7 @@ def test_a_password_in_a_url_is_judged_and_never_shown(tmp_path: Path, name: str
 
 
 @pytest.mark.parametrize(
-    "secret", ["", "EMPTY", "Your-Secret-Key-Goes-Here", "PLACEHOLDER-placeholder", "1234567890123456"]
+    "secret", ["", "EMPTY", "Your-Secret-Key-Goes-Here", "PLACEHOLDER-placeholder", "1234567890123456", "a://b", "://"]
 )
 def test_a_secret_that_a_later_room_adds_is_judged_too(tmp_path: Path, secret: str) -> None:
     with pytest.raises(ConfigurationError, match="SOME_API_KEY"):

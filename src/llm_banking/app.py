@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
-from llm_banking.api.auth import api_keys, mfa
+from llm_banking.api.admin import sessions as admin_sessions
+from llm_banking.api.auth import api_keys, mfa, own_sessions
 from llm_banking.api.auth import oauth as auth_oauth
 from llm_banking.api.auth import sessions as auth_sessions
 from llm_banking.api.auth import users as auth_users
@@ -109,7 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services = services
     app.state.health_check = health.HealthCheck()
     rooms = (
-        *(health, auth_users, auth_sessions, auth_oauth, api_keys, mfa),
+        *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
         *(v1_chat, v2_chat, sessions, feedback, catalogue, pages),
     )
     for room in rooms:

@@ -29,7 +29,7 @@ from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import get_logger
 from llm_banking.migrations import upgrade
 from llm_banking.settings import Environment, Settings, load_settings
-from llm_banking.startup import check_database, check_secrets
+from llm_banking.startup import check_database, check_secrets, check_transport
 
 GRACEFUL_SHUTDOWN_S = 5
 KEEP_ALIVE_S = 30
@@ -79,6 +79,7 @@ def _check(settings: Settings, options: ServeOptions) -> None:
             "DATABASE_OWNER_URL is set and DATABASE_URL is not. Set both for a server of yours, neither for the "
             "embedded one; the owner's URL alone is enough for `llm-banking migrate`."
         )
+    check_transport(settings)
     if settings.environment is Environment.DEVELOPMENT and not _is_loopback(options.host):
         raise ConfigurationError(
             f"ENVIRONMENT=development serves on loopback only, not on {options.host}. "
@@ -130,19 +131,21 @@ def _redis_url(settings: Settings) -> Iterator[str]:
 
 
 def required_database_url(settings: Settings) -> str:
-    """The database's URL. Raises ConfigurationError where none is set."""
+    """The database's URL. Raises ConfigurationError where none is set, or one that leads over an open network."""
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is needed here. `llm-banking serve` brings its own where it is not set.")
+    check_transport(settings)
     return settings.database_url.get_secret_value()
 
 
 def required_owner_url(settings: Settings) -> str:
-    """The URL of the role that owns the tables. Raises ConfigurationError where none is set."""
+    """The URL of the role that owns the tables. Raises ConfigurationError as `required_database_url` does."""
     if settings.database_owner_url is None:
         raise ConfigurationError(
             f"{_OWNER_URL} is needed here: the database as the role that owns the tables, or is to own them. "
             "`llm-banking serve` brings its own where DATABASE_URL is not set."
         )
+    check_transport(settings)
     return settings.database_owner_url.get_secret_value()
 
 

@@ -49,6 +49,7 @@ class Profile(StrEnum):
 
 ACCESS_TOKEN_LIFETIME_S = {Profile.DEFAULT: 86_400, Profile.BANK: 600}
 SESSION_LIFETIME_S = {Profile.DEFAULT: 30 * 86_400, Profile.BANK: 12 * 3_600}
+SESSION_IDLE_S = {Profile.DEFAULT: 7 * 86_400, Profile.BANK: 15 * 60}
 PASSWORD_MEMORY_FLOOR_KIB = 19_456
 PASSWORD_PASSES_FLOOR = 2
 """Argon2id with one lane: the least that OWASP's password storage cheat sheet advises."""
@@ -100,6 +101,8 @@ def _json_object(value: object) -> object:
         raise ValueError("must be one JSON object; docs/settings.md shows one") from None
 
 
+AccountType = Literal["user", "premium", "agent", "auditor", "admin"]
+"""Those that sign in; `identity.roles` says what each may do."""
 Network = IPv4Network | IPv6Network
 
 
@@ -150,12 +153,15 @@ class Settings(BaseSettings):
     jwt_audience: str = Field(default="llm-banking-api", min_length=1, max_length=200)
     access_token_lifetime_s: int | None = Field(default=None, ge=60, le=86_400)
     session_lifetime_s: int | None = Field(default=None, ge=600, le=366 * 86_400)
+    session_idle_s: int | None = Field(default=None, ge=120, le=366 * 86_400)
     refresh_grace_s: int = Field(default=10, ge=0, le=60)
     revocations_stale_s: float = Field(default=2, ge=1, le=5)
     password_memory_kib: int = Field(default=PASSWORD_MEMORY_FLOOR_KIB, ge=8, le=1_048_576)
     password_passes: int = Field(default=PASSWORD_PASSES_FLOOR, ge=1, le=20)
     password_threads: int = Field(default=2, ge=1, le=64)
+    leaked_passwords_file: Path | None = None
     password_queue: int = Field(default=32, ge=0, le=1_000)
+    second_factor_required_for: Annotated[tuple[AccountType, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     public_base_url: str | None = None
     oauth_google_client_id: str | None = Field(default=None, min_length=1, max_length=200)
     oauth_google_client_secret: SecretStr | None = Field(default=None, min_length=1, max_length=500)
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
     def session_s(self) -> int:
         """Seconds after a sign-in at which its refresh tokens end, however often they were renewed."""
         return self.session_lifetime_s or SESSION_LIFETIME_S[self.profile]
+
+    @property
+    def idle_s(self) -> int:
+        """Seconds without a refresh after which a session ends."""
+        return self.session_idle_s or SESSION_IDLE_S[self.profile]
 
     @property
     def loopback_http(self) -> bool:
@@ -237,6 +248,16 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is not None and not value.get_secret_value().startswith(schemes):
                 raise ValueError(f"{name.upper()} must begin with one of {', '.join(schemes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _idleness_is_seen(self) -> Self:
+        """Use is seen at a refresh, and nobody refreshes while an access token is good."""
+        if self.idle_s <= self.access_token_s:
+            raise ValueError(
+                f"SESSION_IDLE_S ({self.idle_s} here) must be longer than an access token is good for "
+                f"({self.access_token_s} seconds here, ACCESS_TOKEN_LIFETIME_S): a session would end while it is used"
+            )
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from llm_banking.kit.database import Database
 from llm_banking.kit.embedded import APPLICATION_ROLE
 from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.tls import check_database_url, check_redis_url
 from llm_banking.migrations import head_revision, reason_of
 from llm_banking.migrations.metadata import product_metadata
 from llm_banking.settings import Environment, Settings
@@ -75,6 +76,23 @@ def check_secrets(settings: Settings) -> None:
             raise ConfigurationError(f"The secret in {name} is a placeholder. Set one that was drawn at random.")
 
 
+def check_transport(settings: Settings) -> None:
+    """Outside development and test, refuse a database or a cache over a network without verified TLS (ASVS 5.0, 12.3).
+
+    Raises ConfigurationError.
+    """
+    if settings.environment in (Environment.DEVELOPMENT, Environment.TEST):
+        return
+    for name, check in (
+        ("database_url", check_database_url),
+        ("database_owner_url", check_database_url),
+        ("redis_url", check_redis_url),
+    ):
+        value: SecretStr | None = getattr(settings, name)
+        if value is not None:
+            check(name.upper(), value.get_secret_value())
+
+
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     """Every secret that is set, with its setting's name; of a URL its password, where it has one."""
     for name in type(settings).model_fields:
@@ -82,7 +100,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         if not isinstance(value, SecretStr):
             continue
         secret = value.get_secret_value()
-        if "://" in secret:
+        if name.endswith("_url"):
             password = urlsplit(secret).password
             if not password:
                 continue

@@ -351,6 +351,33 @@ async def test_a_family_ends_at_its_absolute_age(client: AsyncClient, database: 
     assert (await refresh(client, first["refresh_token"])).status_code == 401
 
 
+async def lie_idle(database: Database, email: str, idle: timedelta) -> None:
+    """Let a person's sessions be unused for so long, by the clock that stands still."""
+    user = await row_of(database, email)
+    async with database.transaction(scope=Scope.IDENTITY) as session:
+        mine = update(TokenFamily).where(TokenFamily.user_id == user.id)
+        await session.execute(mine.values(last_used_at=TokenFamily.last_used_at - idle))
+
+
+async def test_a_session_that_is_not_used_ends(
+    client: AsyncClient, database: Database, email: str, settings: Settings
+) -> None:
+    """ASVS 5.0, 7.3.1: up to the last moment it can be renewed, which begins its time of idleness anew."""
+    data, almost = await signed_in(client, email), timedelta(seconds=settings.idle_s, microseconds=-1)
+    for _ in range(2):
+        await lie_idle(database, email, almost)
+        data = {**data, **(await refresh(client, data["refresh_token"])).json()["data"]}
+    await lie_idle(database, email, almost + timedelta(microseconds=1))
+    listed = await client.get("/api/auth/sessions", headers=bearer(data["access_token"]))
+    assert listed.json()["data"]["items"] == []
+    assert answer(await refresh(client, data["refresh_token"]))[:2] == (401, "UNAUTHENTICATED")
+    user = await row_of(database, email)
+    async with database.transaction(scope=Scope.IDENTITY) as session:
+        family = (await session.scalars(select(TokenFamily).where(TokenFamily.user_id == user.id))).one()
+    assert family.ended_because == "idle"
+    assert (await me(client, data["access_token"])).status_code == 401
+
+
 @pytest.mark.parametrize("token", ["", "llmr_", "llmr_" + "A" * 43, "x" * 200, "llmr_" + "é" * 43])
 async def test_what_is_no_refresh_token_is_refused(client: AsyncClient, token: str) -> None:
     assert (await refresh(client, token)).status_code in (401, 422)

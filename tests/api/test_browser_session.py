@@ -263,3 +263,66 @@ async def test_no_answer_of_these_routes_is_kept(person: Person, page: AsyncClie
     ]
     assert [one.status_code for one in answers] == [200, 200, 200, 200, 200, 401]
     assert {tuple(one.headers.get_list("Cache-Control")) for one in answers} == {("no-store",)}
+
+
+async def live_sessions(person: Person) -> int:
+    async with person.database.transaction(scope=Scope.IDENTITY) as session:
+        live = select(TokenFamily).where(TokenFamily.user_id == person.user_id, TokenFamily.ended_at.is_(None))
+        return len(list(await session.scalars(live)))
+
+
+async def test_a_sign_in_ends_the_browsers_earlier_session(person: Person, page: AsyncClient) -> None:
+    """ASVS 5.0, 7.2.4: the session that the cookie stood for, and no other."""
+    elsewhere = (await person.login()).json()["data"]
+    first = await signed_in(person)
+    kept = page.cookies[COOKIE]
+    second = await signed_in(person)
+    assert page.cookies[COOKIE] != kept
+    assert await live_sessions(person) == 2
+    assert (await page.get("/api/auth/me", headers=bearer(first["access_token"]))).status_code == 401
+    assert (await refresh(page, {}, refresh_token=kept)).status_code == 401
+    for one in (second, elsewhere):
+        assert (await page.get("/api/auth/me", headers=bearer(one["access_token"]))).status_code == 200
+    assert (await refresh(page)).status_code == 200
+
+
+async def test_a_sign_in_ends_the_session_of_another_person_in_the_same_browser(
+    person: Person, page: AsyncClient
+) -> None:
+    first = await signed_in(person)
+    other = await Person.register(page, person.database, person.clock, person.factors, app_too=False)
+    second = await signed_in(other)
+    assert (await page.get("/api/auth/me", headers=bearer(first["access_token"]))).status_code == 401
+    assert (await page.get("/api/auth/me", headers=bearer(second["access_token"]))).status_code == 200
+    assert (await live_sessions(person), await live_sessions(other)) == (0, 1)
+
+
+async def test_an_earlier_session_ends_after_the_second_factor_and_not_before(
+    person: Person, page: AsyncClient
+) -> None:
+    first = await signed_in(person)
+    await person.add_app()
+    begun = await person.login(browser=True)
+    assert begun.status_code == 202
+    assert (await page.get("/api/auth/me", headers=bearer(first["access_token"]))).status_code == 200
+    done = await person.second_step(begun.json()["data"], browser=True)
+    assert done.status_code == 200, done.text
+    assert (await page.get("/api/auth/me", headers=bearer(first["access_token"]))).status_code == 401
+    assert await live_sessions(person) == 1
+
+
+@pytest.mark.parametrize("value", ["", "x", "llmr_" + "A" * 43, "llmr_" + "A" * 2000, '"'])
+async def test_a_sign_in_takes_no_notice_of_another_cookie(person: Person, page: AsyncClient, value: str) -> None:
+    elsewhere = (await person.login()).json()["data"]
+    credentials = {"email": person.email, "password": PASSWORD, "browser": True}
+    response = await page.post("/api/auth/login", json=credentials, headers={"Cookie": f"{COOKIE}={value}"})
+    assert response.status_code == 200, response.text
+    assert (await page.get("/api/auth/me", headers=bearer(elsewhere["access_token"]))).status_code == 200
+
+
+async def test_a_refused_sign_in_ends_nothing(person: Person, page: AsyncClient) -> None:
+    first = await signed_in(person)
+    assert (await person.login("wrong", browser=True)).status_code == 401
+    assert (await person.login()).status_code == 200, "no cookie is replaced"
+    assert (await page.get("/api/auth/me", headers=bearer(first["access_token"]))).status_code == 200
+    assert (await refresh(page)).status_code == 200

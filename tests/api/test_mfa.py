@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from llm_banking.identity.models import StepUpChallenge, TokenFamily, TotpSecret
 from llm_banking.identity.principal import Permission, Principal
-from llm_banking.identity.second_factors import SIGN_IN_IS_RECENT
+from llm_banking.identity.recent_sign_in import SIGN_IN_IS_RECENT
 from llm_banking.kit.database import Database, Scope
 from tests.api.test_api_keys import signed_in
 from tests.api.test_policies import letting_in
@@ -167,7 +167,7 @@ async def test_a_first_factor_needs_a_sign_in_of_late(browser: Browser) -> None:
     for path in FIRST_FACTOR:
         refused = await browser.post(path)
         assert code_of(refused) == (403, "STEP_UP_REQUIRED")
-        assert refused.json()["error"]["message"].startswith("Sign in again")
+        assert refused.json()["error"]["message"].endswith("Sign in again.")
         assert refused.json()["error"]["details"] == {"reason": "sign_in_again"}
 
 
@@ -197,10 +197,26 @@ async def test_a_first_factor_needs_a_live_session_of_the_callers_own(
                 assert code_of(await browser.post(path)) == (403, "STEP_UP_REQUIRED")
 
 
-async def test_a_further_factor_needs_a_proof_and_no_young_session(browser: Browser) -> None:
-    await browser.set_up_totp()
-    browser.clock.now += 2 * SIGN_IN_IS_RECENT
-    await browser.set_up_passkey(step_up=await browser.proof("webauthn.register"))
+@pytest.mark.parametrize("action", ["webauthn.register", "totp.disable", "totp.enrol", "webauthn.delete"])
+async def test_a_change_needs_a_sign_in_of_late_beside_its_proof(
+    browser: Browser, app: FastAPI, database: Database, action: str
+) -> None:
+    """ASVS 5.0, 7.5.1: the proof alone is one factor; it is as good after a new sign-in as it was before."""
+    by_app = action in ("webauthn.register", "totp.disable")
+    passkey_id = await (browser.set_up_totp() if by_app else browser.set_up_passkey())
+    path = {
+        "webauthn.register": "webauthn/register/options",
+        "webauthn.delete": f"webauthn/{passkey_id}/delete",
+    }.get(action, action.replace(".", "/"))
+    browser.clock.now += SIGN_IN_IS_RECENT
+    more = {"passkey_id": passkey_id} if action == "webauthn.delete" else {}
+    proof, before = await browser.proof(action, **more), await browser.status()
+    refused = await browser.post(path, step_up=proof)
+    assert code_of(refused) == (403, "STEP_UP_REQUIRED")
+    assert refused.json()["error"]["details"] == {"reason": "sign_in_again"}
+    assert await browser.status() == before
+    with as_caller(app, await just_signed_in(database, browser.user_id, browser.clock)):
+        assert (await browser.post(path, step_up=proof)).status_code == 200
 
 
 async def test_a_proof_is_good_for_its_own_change_alone(browser: Browser) -> None:

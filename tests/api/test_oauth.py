@@ -30,6 +30,7 @@ from tests.support.oauth_world import (
     come_back,
     consent,
     exchange,
+    registered,
     signed_in,
     start,
     users_of,
@@ -57,6 +58,17 @@ async def test_a_person_signs_in_and_is_the_same_user_next_time(
     async with database.transaction(scope=Scope.IDENTITY) as session:
         user = await session.get_one(User, UUID(data["user"]["id"]))
     assert (user.password_hash, user.customer_number) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["google", "microsoft"])
+async def test_the_provider_asks_the_person_even_where_it_knows_who_it_is(
+    world: World, browser: AsyncClient, name: str
+) -> None:
+    """ASVS 5.0, 7.6.2: a link of another site that leads to `login` signs nobody in without their doing."""
+    _, data = await registered(browser)
+    linking = await browser.post(f"/api/auth/oauth/{name}/link", headers=bearer(data["access_token"]))
+    for url in (await start(browser, name), linking.json()["data"]["authorization_url"]):
+        assert parse_qs(urlsplit(url).query)["prompt"] == ["select_account"]
 
 
 async def test_the_way_to_the_provider_carries_what_the_standards_ask(world: World, browser: AsyncClient) -> None:
@@ -228,3 +240,13 @@ async def test_a_second_factor_is_asked_for_whoever_vouched_for_the_first(
     done = await browser.post("/api/auth/login/second-factor", json={"ticket": needed["ticket"], **proof})
     assert done.status_code == 200
     assert done.json()["data"]["user"]["id"] == person["id"]
+
+
+async def test_a_sign_in_by_a_provider_ends_the_browsers_earlier_session(world: World, browser: AsyncClient) -> None:
+    answers = []
+    for _ in range(2):
+        code = code_in(await come_back(world, browser))
+        body = {"code": code, "browser": True}
+        answers.append((await browser.post("/api/auth/oauth/exchange", json=body)).json()["data"]["access_token"])
+    codes = [(await browser.get("/api/auth/me", headers=bearer(one))).status_code for one in answers]
+    assert codes == [401, 200]

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from llm_banking.identity.models import SignInFailure, StepUpChallenge, TokenFamily, TotpSecret, User
 from llm_banking.identity.principal import Principal
+from llm_banking.identity.recent_sign_in import SIGN_IN_IS_RECENT
 from llm_banking.identity.roles import Role
 from llm_banking.identity.second_factors import Action
 from llm_banking.kit.clock import utc_now
@@ -312,3 +313,19 @@ def test_the_schema_tells_of_both_answers(app: FastAPI) -> None:
     tokens = schema["components"]["schemas"]["SignedInBody"]
     assert {"type": "null"} in tokens["properties"]["refresh_token"]["anyOf"]
     assert "refresh_token" in tokens["required"]
+
+
+async def test_with_a_second_factor_a_new_password_needs_a_sign_in_of_late(
+    person: Person, client: AsyncClient, database: Database
+) -> None:
+    """ASVS 5.0, 7.5.1: the old password is one factor; the sign-in was by both."""
+    token = (await person.second_step(await person.first_step())).json()["data"]["access_token"]
+    body = {"old_password": PASSWORD, "new_password": "nine violet ladders under a loud fridge"}
+    families = update(TokenFamily).where(TokenFamily.user_id == person.user_id)
+    for moved, expected in ((-SIGN_IN_IS_RECENT, 403), (SIGN_IN_IS_RECENT, 200)):
+        async with database.transaction(scope=Scope.IDENTITY) as session:
+            await session.execute(families.values(created_at=TokenFamily.created_at + moved))
+        answer = await client.post("/api/auth/password", json=body, headers=bearer(token))
+        assert answer.status_code == expected, answer.text
+        if expected == 403:
+            assert answer.json()["error"]["details"] == {"reason": "sign_in_again"}

@@ -80,4 +80,5 @@ def test_the_bank_profile_is_short() -> None:
     plain, bank = Settings.model_validate({}), Settings.model_validate({"LLM_BANKING_PROFILE": "bank"})
     assert (plain.access_token_s, bank.access_token_s) == (86_400, 600)
     assert bank.session_s < plain.session_s
+    assert (plain.idle_s, bank.idle_s) == (7 * 86_400, 900)
     assert Settings.model_validate({"access_token_lifetime_s": 300}).access_token_s == 300

@@ -50,3 +50,24 @@ def test_a_setting_beyond_its_bounds_stops_the_start(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("profile", "idle_s", "access_token_s"),
+    [("default", "86400", None), ("default", "600", "600"), ("bank", "600", None), ("bank", None, "900")],
+)
+def test_a_session_is_not_idle_while_an_access_token_is_good(
+    monkeypatch: pytest.MonkeyPatch, profile: str, idle_s: str | None, access_token_s: str | None
+) -> None:
+    given = {"LLM_BANKING_PROFILE": profile, "SESSION_IDLE_S": idle_s, "ACCESS_TOKEN_LIFETIME_S": access_token_s}
+    for name, value in given.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="SESSION_IDLE_S"):
+        load_settings()
+
+
+def test_the_time_of_idleness_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_BANKING_PROFILE", "bank")
+    monkeypatch.setenv("SESSION_IDLE_S", "601")
+    assert load_settings().idle_s == 601

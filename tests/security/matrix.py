@@ -27,7 +27,7 @@ from llm_banking.api.errors import STATUS_BY_CODE
 from llm_banking.api.pages import MOUNTS
 from llm_banking.identity.api_keys import NOT_FOR_KEYS
 from llm_banking.identity.principal import Policy
-from tests.security.recipes import RECIPES, Recipe, Thing
+from tests.security.recipes import RECIPES, Recipe
 from tests.security.stage import CANARY, Actor, Caller, Stage, callers
 
 CALLERS = callers(NOT_FOR_KEYS)
@@ -256,19 +256,28 @@ async def foreign_things(stage: Stage, name: str) -> Findings:
             answer = await stage.send(**await _request(stage, name, asks, {place: theirs}))
             nothing = await stage.send(**await _request(stage, name, guesses, {place: uuid4()}))
             found.checks += 2
-            for problem in (*_tells_apart(thing, answer, nothing), *_leaks(answer, asks, stranger)):
+            expected = recipe.answers(asks.caller) or thing.refusal
+            told = _reaches if thing.anyones else _tells_apart
+            for problem in (*told(expected, answer, nothing), *_leaks(answer, asks, stranger)):
                 found.say(name, asks.caller.name, f"{place} of somebody else", problem)
-        if await stage.rows_of(stranger) != before:
+        if not thing.anyones and await stage.rows_of(stranger) != before:
             found.say(name, f"{place} of somebody else", "their rows were changed")
     return found
 
 
-def _tells_apart(thing: Thing, answer: httpx.Response, nothing: httpx.Response) -> Iterator[str]:
+def _reaches(refusal: str | None, answer: httpx.Response, nothing: httpx.Response) -> Iterator[str]:
+    """How a route that acts on anybody's thing does not: somebody else's is reached, and one that is not, refused."""
+    for response, what, expected in ((answer, "theirs", None), (nothing, "none", refusal)):
+        if not _is(response, expected):
+            yield f"{what}: {response.status_code} {_code(response)}, not {expected or 'a success'}"
+
+
+def _tells_apart(refusal: str | None, answer: httpx.Response, nothing: httpx.Response) -> Iterator[str]:
     """How the answer for somebody else's thing differs from what it must be: the answer for one that there is not."""
     for response, what in ((answer, "theirs"), (nothing, "none")):
-        if not _is(response, thing.refusal):
-            yield f"{what}: {response.status_code} {_code(response)}, not {thing.refusal or 'a success'}"
-    if thing.refusal is None:
+        if not _is(response, refusal):
+            yield f"{what}: {response.status_code} {_code(response)}, not {refusal or 'a success'}"
+    if refusal is None:
         if answer.status_code != nothing.status_code or _shape(answer.json()) != _shape(nothing.json()):
             yield "not answered as for one that there is not"
     elif _bytes(answer) != _bytes(nothing):

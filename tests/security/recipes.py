@@ -36,12 +36,14 @@ class Thing:
     """What an id names: a row of a table. `refusal` is what a caller is told whose thing it is not.
 
     None: the id is not looked up at all, and somebody else's does what any other does. `having`: what somebody else's
-    must be like, to be what the route looks for.
+    must be like, to be what the route looks for. `anyones`: whoever may call may name anybody's, and no other refusal
+    than `refusal` is for one that there is not.
     """
 
     table: str
     refusal: str | None = "NOT_FOUND"
     having: Mapping[str, Any] = field(default_factory=dict)
+    anyones: bool = False
 
 
 def fine(_: Caller) -> str | None:
@@ -233,6 +235,11 @@ RECIPES: dict[str, Recipe] = {
     "POST /api/auth/oauth/exchange": Recipe(body={"code": "x" * 43}, answers=no_such_code),
     "POST /api/auth/refresh": Recipe(body=a_refresh),
     "POST /api/auth/logout": Recipe(answers=persons_only),
+    "GET /api/auth/sessions": Recipe(answers=persons_only),
+    "POST /api/auth/sessions/others/end": Recipe(answers=persons_only),
+    "DELETE /api/auth/sessions/{session_id}": Recipe(
+        ids={"path.session_id": Thing("token_families")}, answers=persons_only
+    ),
     "GET /api/auth/me": Recipe(),
     "POST /api/auth/password": Recipe(
         body={"old_password": PASSWORD, "new_password": "eleven slow otters mend the wall"}, answers=persons_only
@@ -268,6 +275,7 @@ RECIPES: dict[str, Recipe] = {
         ids={"path.passkey_id": Thing("webauthn_credentials"), "body.step_up.challenge_id": CHALLENGE},
         without=NO_FACTOR,
     ),
+    "POST /api/admin/users/{user_id}/sessions/end": Recipe(ids={"path.user_id": Thing("users", anyones=True)}),
     "POST /api/v1/chat": Recipe(
         body={"message": BALANCE},
         ids={

@@ -27,7 +27,13 @@ from llm_banking.identity.step_up import (
 from llm_banking.identity.throttle import ALL_PLACES, ONE_PLACE, Bound
 from llm_banking.identity.totp import DIGITS, STEP_S, WINDOW_STEPS
 from llm_banking.identity.webauthn_login import MAX_PASSKEYS
-from llm_banking.settings import ACCESS_TOKEN_LIFETIME_S, SESSION_LIFETIME_S, RateLimits, Settings
+from llm_banking.settings import (
+    ACCESS_TOKEN_LIFETIME_S,
+    SESSION_IDLE_S,
+    SESSION_LIFETIME_S,
+    RateLimits,
+    Settings,
+)
 from tests.api.test_policies import api_routes
 from tests.security.asvs_map import DOCUMENT, ROOT
 
@@ -66,6 +72,7 @@ EXPECTED = {
     "Sessions": {
         "an access token is good for": by_profile({str(name): s for name, s in ACCESS_TOKEN_LIFETIME_S.items()}),
         "a session ends after": by_profile({str(name): s for name, s in SESSION_LIFETIME_S.items()}),
+        "a session ends without a refresh for": by_profile({str(name): s for name, s in SESSION_IDLE_S.items()}),
         "sessions of one person": f"{MAX_LIVE_FAMILIES}; a further one ends the oldest",
         "a refresh token may be sent again for": f"{told(default('refresh_grace_s'))}, by the same device",
         "what was taken back is read every": told(POLL_S),

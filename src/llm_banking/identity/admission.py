@@ -31,10 +31,11 @@ No attestation is asked for, so nothing shows that a passkey's key lies in hardw
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that was opened."""
+    """A session that was opened, and by which methods (RFC 8176)."""
 
     user: User
     tokens: IssuedTokens
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +144,4 @@ class Admission:
             await self._throttle.forgive(session, attempt, utc_now())
         tokens = await self._families.open(session, user, device=device, authenticated_by=methods)
         get_logger("llm_banking.identity").info("signed in", methods=list(methods), user_id=str(user.id))
-        return SignedIn(user, tokens)
+        return SignedIn(user, tokens, methods)

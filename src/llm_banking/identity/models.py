@@ -73,13 +73,17 @@ class SignInFailure(Base):
 
 
 class TokenFamily(Base):
-    """One sign-in on one device: the refresh tokens that follow from it live and end together."""
+    """One sign-in on one device: the refresh tokens that follow from it live and end together.
+
+    `device` is what the client called it, for its owner's eyes; what is compared is `device_hash`.
+    """
 
     __tablename__ = "token_families"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     device_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    device: Mapped[str | None] = mapped_column(String(100))
     authenticated_by: Mapped[list[str]] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     last_used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)

@@ -52,12 +52,21 @@ class TokenFamilies:
     """Opens, renews and ends sessions."""
 
     def __init__(
-        self, tokens: AccessTokens, revocations: Revocations, keyed: KeyedHash, *, lifetime_s: int, grace_s: int
+        self,
+        tokens: AccessTokens,
+        revocations: Revocations,
+        keyed: KeyedHash,
+        *,
+        lifetime_s: int,
+        idle_s: int,
+        grace_s: int,
     ) -> None:
+        """`idle_s`: a session that is not refreshed for so long has ended (ASVS 5.0, 7.3.1)."""
         self._tokens = tokens
         self._revocations = revocations
         self._keyed = keyed
         self._lifetime = timedelta(seconds=lifetime_s)
+        self._idle = timedelta(seconds=idle_s)
         self._grace = timedelta(seconds=grace_s)
 
     async def open(
@@ -73,6 +82,7 @@ class TokenFamilies:
             id=family_id,
             user_id=user.id,
             device_hash=_device_hash(family_id, device),
+            device=device,
             authenticated_by=list(authenticated_by),
             created_at=now,
             last_used_at=now,
@@ -92,6 +102,9 @@ class TokenFamilies:
         family = await repository.family_of_token(session, _token_hash(token))
         now = utc_now()
         if family is None or family.ended_at is not None or family.expires_at <= now:
+            return None
+        if not self.is_usable(family, now):
+            await self.end(session, family, "idle")
             return None
         user = await session.get_one(User, family.user_id, populate_existing=True)
         if user.status != "active":
@@ -116,11 +129,31 @@ class TokenFamilies:
             log = get_logger("llm_banking.identity")
             log.info("session ended", because=because, session_id=str(family.id), user_id=str(family.user_id))
 
-    async def end_all(self, session: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> None:
-        """End a person's sessions, all or all but one."""
-        for family in await repository.live_families(session, user_id, utc_now()):
-            if family.id != but:
-                await self.end(session, family, because)
+    async def end_by_token(self, session: AsyncSession, token: str, because: str) -> bool:
+        """End the session that a refresh token belongs to, used or not; False where there is none that lives."""
+        if _FORM.fullmatch(token) is None:
+            return False
+        family = await repository.family_of_token(session, _token_hash(token))
+        if family is None or family.ended_at is not None:
+            return False
+        await self.end(session, family, because)
+        return True
+
+    async def end_all(self, session: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> int:
+        """End a person's sessions, all or all but one; how many ended."""
+        families = [one for one in await repository.live_families(session, user_id, utc_now()) if one.id != but]
+        for family in families:
+            await self.end(session, family, because)
+        return len(families)
+
+    async def usable(self, session: AsyncSession, user_id: UUID) -> list[TokenFamily]:
+        """A person's sessions that a refresh would still renew, the last used one first."""
+        now = utc_now()
+        return [one for one in await repository.latest_families(session, user_id, now) if self.is_usable(one, now)]
+
+    def is_usable(self, family: TokenFamily, now: datetime) -> bool:
+        """Whether a refresh would still renew a session."""
+        return family.ended_at is None and family.expires_at > now and now - family.last_used_at < self._idle
 
     def access_token(self, user: User, family: TokenFamily) -> str:
         """An access token of a session, with the role and the epoch that the person has now."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -98,6 +99,41 @@ async def lock_family(session: AsyncSession, family_id: UUID) -> TokenFamily | N
     """A family as the database has it now, held until the transaction ends."""
     statement = select(TokenFamily).where(TokenFamily.id == family_id).with_for_update()
     return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
+
+
+async def latest_families(session: AsyncSession, user_id: UUID, now: datetime) -> list[TokenFamily]:
+    """A person's families that have not ended, the last used one first; nothing is locked."""
+    statement = (
+        select(TokenFamily)
+        .where(TokenFamily.user_id == user_id, TokenFamily.ended_at.is_(None), TokenFamily.expires_at > now)
+        .order_by(TokenFamily.last_used_at.desc(), TokenFamily.id.desc())
+    )
+    return list(await session.scalars(statement))
+
+
+async def lock_own_family(session: AsyncSession, user_id: UUID, family_id: UUID) -> TokenFamily | None:
+    """A person's own family as the database has it now, held until the transaction ends."""
+    statement = select(TokenFamily).where(TokenFamily.user_id == user_id, TokenFamily.id == family_id)
+    statement = statement.with_for_update().execution_options(populate_existing=True)
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def lock_users_with_sessions(session: AsyncSession, opened_before: datetime, most: int) -> list[User]:
+    """Some people with a family from before that time that nobody ended, held until the transaction ends.
+
+    One that is past its end counts: an access token of it may be good a little longer.
+    """
+    family = exists().where(
+        TokenFamily.user_id == User.id, TokenFamily.ended_at.is_(None), TokenFamily.created_at <= opened_before
+    )
+    statement = select(User).where(family).order_by(User.id).limit(most).with_for_update(of=User)
+    return list(await session.scalars(statement.execution_options(populate_existing=True)))
+
+
+async def end_families_of(session: AsyncSession, user_ids: Collection[UUID], now: datetime, because: str) -> None:
+    """End the families of people whose rows the transaction holds; access tokens end by their epoch."""
+    statement = update(TokenFamily).where(TokenFamily.user_id.in_(user_ids), TokenFamily.ended_at.is_(None))
+    await session.execute(statement.values(ended_at=now, ended_because=because))
 
 
 async def session_opened_at(session: AsyncSession, user_id: UUID, family_id: UUID) -> datetime | None:

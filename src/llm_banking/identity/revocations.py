@@ -7,6 +7,7 @@ for `stale_s`, it believes no token at all: a token that was taken back must not
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -80,6 +81,16 @@ class Revocations:
     async def revoke_epochs_below(self, session: AsyncSession, user_id: UUID, epoch: int) -> None:
         """Take back every access token of a person that carries a lower epoch."""
         await self._write(session, "user", user_id, epoch, None)
+
+    async def revoke_many_epochs_below(self, session: AsyncSession, epochs: Mapping[UUID, int]) -> None:
+        """The same for many people at once, each with an epoch. This process learns it as the others do."""
+        now = (await session.scalars(select(func.clock_timestamp()))).one()
+        until = now + self._token_lifetime + _MARGIN
+        session.add_all(
+            Revocation(kind="user", subject_id=user_id, epoch=epoch, revoked_at=now, expires_at=until)
+            for user_id, epoch in epochs.items()
+        )
+        await session.flush()
 
     async def revoke_api_key(self, session: AsyncSession, key_id: UUID, expires_at: datetime) -> None:
         """Take back a program's key, which would have been good until `expires_at`."""

@@ -1,8 +1,8 @@
 """A user's own second factors: set up, confirm, list, remove.
 
 Whoever has a factor proves it before another is added or one is removed, so that a stolen session alone can neither
-plant a factor nor take one away (ASVS V2.8; NIST SP 800-63B, section 6.1.2). The first factor needs a session whose
-sign-in was a short while ago: a refresh makes it no younger.
+plant a factor nor take one away (NIST SP 800-63B, section 6.1.2). Every change also needs a session whose sign-in, with
+all factors that there are, was a short while ago (ASVS 5.0, 7.5.1): a refresh makes it no younger.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.identity import repository
 from llm_banking.identity.errors import ConflictError, StepUpRefusedError
 from llm_banking.identity.models import StepUpChallenge, TotpSecret, User, WebauthnCredential
+from llm_banking.identity.recent_sign_in import check_recent_sign_in
 from llm_banking.identity.step_up import (
     Challenge,
     Method,
@@ -38,8 +38,6 @@ from llm_banking.identity.webauthn_login import Passkeys
 from llm_banking.kit.clock import utc_now
 
 ENROLMENT_LIFETIME = timedelta(minutes=5)
-SIGN_IN_IS_RECENT = timedelta(minutes=15)
-"""How long after the sign-in a session may set up the first factor."""
 CHALLENGE_BYTES = 32
 
 
@@ -137,8 +135,11 @@ class SecondFactors:
             raise ConflictError("Your second factors changed since this began. Begin again.")
         await self.totp.confirm(session, user_id, code)
 
-    async def disable_totp(self, session: AsyncSession, user_id: UUID, proof: FactorProof) -> Refusal | None:
-        """Remove the authenticator app. Raises ConflictError where there is none."""
+    async def disable_totp(
+        self, session: AsyncSession, user_id: UUID, proof: FactorProof, *, session_id: UUID | None
+    ) -> Refusal | None:
+        """Remove the authenticator app. Raises ConflictError where there is none, and StepUpRefusedError."""
+        await self._check_recent(session, user_id, session_id)
         refusal = await self._authorise(session, user_id, Action.TOTP_DISABLE, None, proof)
         if refusal is None and not await self.totp.remove(session, user_id):
             raise ConflictError("There is no authenticator app to remove.")
@@ -196,9 +197,16 @@ class SecondFactors:
         return await self.passkeys.register(session, user_id, challenge=row.challenge, credential=credential, name=name)
 
     async def delete_passkey(
-        self, session: AsyncSession, user_id: UUID, passkey_id: UUID, proof: FactorProof
+        self,
+        session: AsyncSession,
+        user_id: UUID,
+        passkey_id: UUID,
+        proof: FactorProof,
+        *,
+        session_id: UUID | None,
     ) -> Refusal | None:
-        """Remove a passkey. Raises NotFoundError, also for somebody else's."""
+        """Remove a passkey. Raises NotFoundError, also for somebody else's, and StepUpRefusedError."""
+        await self._check_recent(session, user_id, session_id)
         refusal = await self._authorise(session, user_id, Action.WEBAUTHN_DELETE, passkey_id, proof)
         if refusal is None:
             await self.passkeys.remove(session, user_id, passkey_id)
@@ -207,23 +215,20 @@ class SecondFactors:
     async def _authorise_new(
         self, session: AsyncSession, user_id: UUID, action: Action, proof: FactorProof | None, session_id: UUID | None
     ) -> Refusal | None:
-        """None where a factor may come: the first in a young session, another with a proof.
+        """None where a factor may come: in a young session, and with a proof where there is one already.
 
         Raises StepUpRefusedError.
         """
+        await self._check_recent(session, user_id, session_id)
         if proof is not None:
             return await self._authorise(session, user_id, action, None, proof)
         await lock_user(session, user_id)
         if (await self.status(session, user_id)).any:
             raise StepUpRefusedError("Prove one of your second factors first: POST /api/auth/mfa/step-up.")
-        opened = None if session_id is None else await repository.session_opened_at(session, user_id, session_id)
-        if opened is None or self._clock() - opened >= SIGN_IN_IS_RECENT:
-            raise StepUpRefusedError(
-                "Sign in again: a first second factor is set up within "
-                f"{SIGN_IN_IS_RECENT // timedelta(minutes=1)} minutes after the sign-in.",
-                details={"reason": "sign_in_again"},
-            )
         return None
+
+    async def _check_recent(self, session: AsyncSession, user_id: UUID, session_id: UUID | None) -> None:
+        await check_recent_sign_in(session, user_id, session_id, self._clock(), what="A change of second factors needs")
 
     async def _authorise(
         self, session: AsyncSession, user_id: UUID, action: Action, passkey_id: UUID | None, proof: FactorProof

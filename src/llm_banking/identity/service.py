@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
+from anyio import to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity import repository
 from llm_banking.identity.errors import ForbiddenError, PasswordRefusedError
 from llm_banking.identity.hashing import PasswordHasher
+from llm_banking.identity.leaked_passwords import LeakedPasswords
 from llm_banking.identity.models import User
 from llm_banking.identity.passwords import check_new_password, normalised
 from llm_banking.identity.principal import Principal
+from llm_banking.identity.recent_sign_in import check_recent_sign_in
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import Revocations
 from llm_banking.identity.roles import Role
@@ -56,16 +60,24 @@ class Accounts:
     """Changes to people's accounts. Hashing happens outside of transactions."""
 
     def __init__(
-        self, hasher: PasswordHasher, throttle: SignInThrottle, families: TokenFamilies, revocations: Revocations
+        self,
+        hasher: PasswordHasher,
+        throttle: SignInThrottle,
+        families: TokenFamilies,
+        revocations: Revocations,
+        leaked: LeakedPasswords | None = None,
     ) -> None:
+        """`leaked` None: passwords are judged by their words and patterns alone."""
         self._hasher = hasher
         self._throttle = throttle
         self._families = families
         self._revocations = revocations
+        self._leaked = leaked
 
     async def prepare_registration(self, *, email: str, display_name: str, password: str) -> Registration:
         """Check and hash a password. Raises PasswordRefusedError, and TryLaterError when too many wait."""
         plain = check_new_password(password, has_second_factor=False, context=(email, display_name))
+        await self._check_leaked(plain)
         return Registration(email, display_name, await self._hasher.hash(plain))
 
     async def register(self, session: AsyncSession, registration: Registration) -> bool:
@@ -88,14 +100,19 @@ class Accounts:
     async def begin_password_change(self, session: AsyncSession, caller: Principal, *, place: str) -> Account:
         """The caller's account; counts an attempt, because whoever holds a token may be guessing the old password.
 
-        Raises ForbiddenError for a caller who is not a person that signed in, and TryLaterError.
+        Raises ForbiddenError for a caller who is not a person that signed in, TryLaterError, and StepUpRefusedError for
+        one who has a second factor and did not sign in with it of late.
         """
         if caller.session_id is None:
             raise ForbiddenError("This needs a person who signed in; a program's key will not do.")
         self._hasher.check_room()
+        has_factor = await repository.has_second_factor(session, caller.user_id)
+        if has_factor:
+            what = "With a second factor, a change of password needs"
+            await check_recent_sign_in(session, caller.user_id, caller.session_id, utc_now(), what=what)
         attempt = await self._throttle.begin(session, name=f"change:{caller.user_id}", place=place, now=utc_now())
         user = await self.user(session, caller)
-        return Account(user, caller.session_id, await repository.has_second_factor(session, user.id), attempt)
+        return Account(user, caller.session_id, has_factor, attempt)
 
     async def prepare_password_change(self, account: Account, *, old: str, new: str) -> PasswordChange:
         """Check both passwords and hash the new one.
@@ -111,6 +128,7 @@ class Accounts:
         plain = check_new_password(new, has_second_factor=account.has_second_factor, context=context)
         if plain == normalised(old):
             raise PasswordRefusedError("The new password is the old one. Choose another.")
+        await self._check_leaked(plain)
         new_hash = await self._hasher.hash(plain)
         return PasswordChange(user.id, account.session_id, account.attempt, user.password_hash, new_hash)
 
@@ -176,6 +194,34 @@ class Accounts:
         await self._families.end_all(session, user.id, "factors_reset")
         return True
 
+    async def end_sessions(self, session: AsyncSession, user_id: UUID, *, by: str) -> int | None:
+        """End all of a person's sessions and begun sign-ins; how many sessions. None where there is no such person.
+
+        `by` is the administrator, for the log.
+        """
+        user = await repository.lock_user(session, user_id)
+        if user is None:
+            return None
+        log = get_logger("llm_banking.identity")
+        log.warning("sessions ended by an administrator", user_id=str(user.id), by=by)
+        await self._raise_epoch(session, user)
+        return await self._families.end_all(session, user.id, "ended_by_admin")
+
+    async def end_sessions_of_some(self, session: AsyncSession, opened_before: datetime, *, most: int, by: str) -> int:
+        """End all sessions of at most `most` people who have one from before that time; how many people.
+
+        Again and again until it is 0, each in a transaction of its own, it ends everybody's: no statement is long.
+        """
+        users = await repository.lock_users_with_sessions(session, opened_before, most)
+        for user in users:
+            user.token_epoch += 1
+        await session.flush()
+        epochs = {user.id: user.token_epoch for user in users}
+        await repository.end_families_of(session, epochs, utc_now(), "ended_by_admin")
+        await self._revocations.revoke_many_epochs_below(session, epochs)
+        get_logger("llm_banking.identity").warning("sessions of many ended", people=len(users), by=by)
+        return len(users)
+
     async def sign_out(self, session: AsyncSession, caller: Principal) -> None:
         """End the caller's session. Raises ForbiddenError for a caller who has none."""
         if caller.session_id is None:
@@ -183,6 +229,12 @@ class Accounts:
         family = await repository.lock_family(session, caller.session_id)
         if family is not None:
             await self._families.end(session, family, "signed_out")
+
+    async def _check_leaked(self, plain: str) -> None:
+        if self._leaked is not None and await to_thread.run_sync(self._leaked.holds, plain):
+            raise PasswordRefusedError(
+                "The password is in a published list of leaked ones, which are tried first. Choose another."
+            )
 
     async def _raise_epoch(self, session: AsyncSession, user: User) -> None:
         user.token_epoch += 1

@@ -19,8 +19,9 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from llm_banking.identity.errors import InvalidCredentialError
+from llm_banking.identity.factor_rule import TO_SET_ONE_UP, FactorRule
 from llm_banking.identity.principal import Permission
-from llm_banking.identity.roles import Role, permissions_of
+from llm_banking.identity.roles import Role
 from llm_banking.identity.signing_keys import ALGORITHM, SigningKeys
 from llm_banking.kit.ids import uuid7
 
@@ -59,13 +60,17 @@ class AccessToken:
 class AccessTokens:
     """Issues and checks access tokens for one audience."""
 
-    def __init__(self, keys: SigningKeys, *, audience: str, lifetime_s: int) -> None:
+    def __init__(
+        self, keys: SigningKeys, *, audience: str, lifetime_s: int, factor_rule: FactorRule | None = None
+    ) -> None:
+        """`factor_rule` None: nobody has to have a second factor."""
         self._keys = keys
+        self._factor_rule = factor_rule or FactorRule()
         self._audience = audience
         self.lifetime_s = lifetime_s
 
     def issue(self, subject: Subject) -> str:
-        """A token with the permissions that the subject's role has now. Keys that came meanwhile are seen first.
+        """A token with the permissions that the subject's role and sign-in give now. New keys are seen first.
 
         Raises ConfigurationError where the key file became unusable.
         """
@@ -77,7 +82,7 @@ class AccessTokens:
             "aud": self._audience,
             "sub": str(subject.user_id),
             "account_type": subject.account_type,
-            "permissions": sorted(permissions_of(subject.account_type)),
+            "permissions": sorted(self._factor_rule.permissions(subject.account_type, subject.authenticated_by)),
             "iat": now,
             "exp": now + self.lifetime_s,
             "jti": str(uuid7()),
@@ -127,7 +132,11 @@ class AccessTokens:
         if not (latest_start <= now + CLOCK_SKEW_S and now < expires_at <= issued_at + self.lifetime_s):
             raise ValueError
         _uuid(claims["jti"])
-        return AccessToken(_subject(claims), _permissions(claims), issued_at, expires_at)
+        subject = _subject(claims)
+        permissions = _permissions(claims)
+        if self._factor_rule.is_lacking(subject.account_type, subject.authenticated_by):
+            permissions &= TO_SET_ONE_UP  # the token may be older than the rule
+        return AccessToken(subject, permissions, issued_at, expires_at)
 
 
 def _subject(claims: dict[str, Any]) -> Subject:

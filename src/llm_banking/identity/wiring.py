@@ -12,18 +12,21 @@ from llm_banking.identity import repository
 from llm_banking.identity.admission import Admission
 from llm_banking.identity.api_keys import ApiKeyLimits, ApiKeys
 from llm_banking.identity.authenticator import Authenticator, VerifyApiKey, visible_to
+from llm_banking.identity.factor_rule import FactorRule
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.keyed_hash import KeyedHash
+from llm_banking.identity.leaked_passwords import LeakedPasswords
 from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.oidc.attempts import Attempts
 from llm_banking.identity.oidc.directory import Directory
 from llm_banking.identity.oidc.http import ProviderClient
 from llm_banking.identity.oidc.providers import providers_of
 from llm_banking.identity.oidc.service import OidcSignIn
+from llm_banking.identity.own_sessions import OwnSessions
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.refresh import TokenFamilies
 from llm_banking.identity.revocations import POLL_S, Revocations
-from llm_banking.identity.roles import permissions_of
+from llm_banking.identity.roles import Role, permissions_of
 from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.service import Accounts
@@ -51,9 +54,11 @@ class IdentityServices:
     keys: SigningKeys
     keyed: KeyedHash
     hasher: PasswordHasher
+    factor_rule: FactorRule
     tokens: AccessTokens
     revocations: Revocations
     families: TokenFamilies
+    own_sessions: OwnSessions
     admission: Admission
     sign_in: SignIn
     accounts: Accounts
@@ -76,24 +81,35 @@ def build_identity(settings: Settings, database: Database | None = None) -> Iden
     keys = SigningKeys(settings.signing_key_file, private=private)
     keyed, box = KeyedHash.of(master_keys), SecretBox(master_keys)
     hasher = PasswordHasher.of(settings)
-    tokens = AccessTokens(keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s)
+    factor_rule = FactorRule(frozenset(Role(one) for one in settings.second_factor_required_for))
+    tokens = AccessTokens(
+        keys, audience=settings.jwt_audience, lifetime_s=settings.access_token_s, factor_rule=factor_rule
+    )
     revocations = Revocations(token_lifetime_s=settings.access_token_s, stale_s=settings.revocations_stale_s)
     families = TokenFamilies(
-        tokens, revocations, keyed, lifetime_s=settings.session_s, grace_s=settings.refresh_grace_s
+        tokens,
+        revocations,
+        keyed,
+        lifetime_s=settings.session_s,
+        idle_s=settings.idle_s,
+        grace_s=settings.refresh_grace_s,
     )
     throttle = SignInThrottle(keyed)
+    leaked = None if settings.leaked_passwords_file is None else LeakedPasswords(settings.leaked_passwords_file)
     second_factors = SecondFactors(Totp(box, issuer="llm-banking"), Passkeys(party))
     admission = Admission(families, throttle, second_factors.step_up, SignInTickets(box))
     return IdentityServices(
         keys=keys,
         keyed=keyed,
         hasher=hasher,
+        factor_rule=factor_rule,
         tokens=tokens,
         revocations=revocations,
         families=families,
+        own_sessions=OwnSessions(families),
         admission=admission,
         sign_in=SignIn(hasher, throttle, admission),
-        accounts=Accounts(hasher, throttle, families, revocations),
+        accounts=Accounts(hasher, throttle, families, revocations, leaked),
         api_keys=api_keys,
         second_factors=second_factors,
         oidc=_build_oidc(settings, keyed, box, admission),

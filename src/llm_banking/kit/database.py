@@ -21,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
 
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.kit.tls import database_tls
 
 CONNECT_TIMEOUT_S = 2.0
 POOL_TIMEOUT_S = 2.0
@@ -123,14 +124,17 @@ class Database:
     """A pool of connections to one PostgreSQL database."""
 
     def __init__(self, url: str, *, max_pool_size: int) -> None:
+        """Nothing connects yet. Raises ConfigurationError for words on TLS in the URL that cannot be used."""
+        plain, tls = database_tls(async_url(url))
         self.engine: AsyncEngine = create_async_engine(
-            async_url(url),
+            plain,
             pool_size=max_pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_pre_ping=True,
             hide_parameters=True,
             connect_args={
+                **tls,
                 "timeout": CONNECT_TIMEOUT_S,
                 "server_settings": {
                     "application_name": "llm-banking",

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from llm_banking.kit.database import Scope
+from llm_banking.kit.tls import database_tls
 from llm_banking.migrations.metadata import product_metadata
 
 _LOCK = 7_205_188_402
@@ -27,7 +28,8 @@ def _run(connection: Connection) -> None:
 
 
 async def _main() -> None:
-    engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    url, tls = database_tls(context.config.attributes["url"])
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=tls)
     async with engine.connect() as connection:
         await connection.run_sync(_run)
     await engine.dispose()

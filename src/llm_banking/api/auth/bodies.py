@@ -12,6 +12,7 @@ from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
 from llm_banking.api.envelope import Model, one_of
 from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.identity import email_address
+from llm_banking.identity.factor_rule import FactorRule
 from llm_banking.identity.models import User
 from llm_banking.identity.refresh import IssuedTokens
 from llm_banking.identity.roles import permissions_of
@@ -98,7 +99,11 @@ class PasswordRequest(Model):
 
 
 class UserBody(Model):
-    """A person, as that person sees it."""
+    """A person, as that person sees it. `permissions` are those of this sign-in.
+
+    `second_factor_required`: this role signs in with a second factor, and this sign-in was without one. It may set one
+    up and nothing else; then the person signs in again.
+    """
 
     id: UUID
     email: str | None
@@ -106,6 +111,7 @@ class UserBody(Model):
     display_name: str
     account_type: str
     permissions: list[str]
+    second_factor_required: bool
 
 
 class AccessBody(Model):
@@ -144,15 +150,18 @@ class SignedOut(Model):
     signed_out: Literal[True] = True
 
 
-def user_body(user: User) -> UserBody:
-    """A person's row as that person may see it."""
+def user_body(user: User, rule: FactorRule, methods: tuple[str, ...] | None) -> UserBody:
+    """A person's row as that person may see it. `methods` are those of the sign-in; None for a program's key."""
+    lacking = methods is not None and rule.is_lacking(user.account_type, methods)
+    held = permissions_of(user.account_type) if methods is None else rule.permissions(user.account_type, methods)
     return UserBody(
         id=user.id,
         email=user.email,
         customer_number=user.customer_number,
         display_name=user.display_name,
         account_type=user.account_type,
-        permissions=sorted(permissions_of(user.account_type)),
+        permissions=sorted(held),
+        second_factor_required=lacking,
     )
 
 

@@ -3,6 +3,7 @@
 The cookie carries the `__Host-` prefix (RFC 6265bis, section 4.1.3.2) and is SameSite=Strict. A route that takes it
 asks for more: a header that a foreign page cannot set without our leave, and, where the browser says where the call
 comes from, that it comes from a page of ours (ASVS 5.0, 3.5.1 to 3.5.3). Access tokens are never in a cookie.
+A sign-in takes the cookie's place, and ends the session that it stood for.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ def refresh_cookie_of(request: Request, settings: Settings) -> str:
     if not token:
         raise RefreshRefusedError
     return token
+
+
+def earlier_token_of(request: Request) -> str | None:
+    """The refresh token that a sign-in takes the place of, if the browser sent one.
+
+    It opens nothing and is not renewed, so nothing is asked for beside it: whoever signs in here replaces it anyway.
+    """
+    return request.cookies.get(COOKIE) or None
 
 
 def _check_our_page(request: Request, settings: Settings) -> None:

@@ -1,4 +1,7 @@
-"""A user's second factors. Where one is set up, a change needs a proof: `POST step-up`, then its answer."""
+"""A user's second factors. A change needs a sign-in of the last 15 minutes.
+
+Where a factor is set up, it needs a proof too: `POST step-up`, then its answer.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class StepUpRequest(Model):
 
 
 class ChangeRequest(Model):
-    """A change that needs a proof where a factor is set up already, and a sign-in of late where none is."""
+    """A change that needs a proof where a factor is set up already."""
 
     step_up: StepUpAnswer | None = None
 
@@ -167,7 +170,7 @@ async def disable_totp(
     """Remove the authenticator app."""
     proof = FactorProof(body.step_up.challenge_id, body.step_up.proof)
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
-        refusal = await _factors(services).disable_totp(session, caller.user_id, proof)
+        refusal = await _factors(services).disable_totp(session, caller.user_id, proof, session_id=caller.session_id)
         status = await _factors(services).status(session, caller.user_id)
     if refusal is not None:
         raise refusal.error()
@@ -223,7 +226,9 @@ async def delete_passkey(
     """Delete a passkey."""
     proof = FactorProof(body.step_up.challenge_id, body.step_up.proof)
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
-        refusal = await _factors(services).delete_passkey(session, caller.user_id, passkey_id, proof)
+        refusal = await _factors(services).delete_passkey(
+            session, caller.user_id, passkey_id, proof, session_id=caller.session_id
+        )
         status = await _factors(services).status(session, caller.user_id)
     if refusal is not None:
         raise refusal.error()

@@ -119,7 +119,7 @@ async def oauth_exchange(
         )
     if outcome is None:
         raise OidcRefusedError("sign-in code")
-    answer = sign_in_answer(request, response, outcome, browser=body.browser)
+    answer = await sign_in_answer(request, response, services, outcome, browser=body.browser)
     _delete_cookie(answer if isinstance(answer, JSONResponse) else response, services)
     return answer
 

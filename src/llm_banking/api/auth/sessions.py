@@ -47,7 +47,7 @@ async def login(
         outcome = await sign_in.finish(session, proven, device=body.device)
     if outcome is None:
         raise SignInRefusedError
-    return sign_in_answer(request, response, outcome, browser=body.browser)
+    return await sign_in_answer(request, response, services, outcome, browser=body.browser)
 
 
 @routes.post("/api/auth/login/second-factor", response_model=Envelope[SignedInBody], responses=REFUSES)
@@ -70,7 +70,7 @@ async def login_second_factor(
         )
     if isinstance(outcome, Refusal):
         raise outcome.error()
-    return sign_in_answer(request, response, outcome, browser=body.browser)
+    return await sign_in_answer(request, response, services, outcome, browser=body.browser)
 
 
 @routes.post("/api/auth/refresh", responses=REFUSES)

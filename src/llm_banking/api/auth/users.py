@@ -43,10 +43,12 @@ async def register(request: Request, body: RegisterRequest, services: ServicesDe
 @routes.get("/me")
 @policy(requires(Permission.PROFILE_READ))
 async def me(request: Request, caller: CallerDep, services: ServicesDep) -> Envelope[UserBody]:
-    """Who the caller is, and what the role may do."""
+    """Who the caller is, and what the role may do after this sign-in."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         user = await services.identity.accounts.user(session, caller)
-    return Envelope(data=user_body(user), metadata=metadata_of(request))
+    methods = None if caller.session_id is None else caller.authenticated_by
+    data = user_body(user, services.identity.factor_rule, methods)
+    return Envelope(data=data, metadata=metadata_of(request))
 
 
 @routes.post("/password")
@@ -54,7 +56,10 @@ async def me(request: Request, caller: CallerDep, services: ServicesDep) -> Enve
 async def change_password(
     request: Request, body: PasswordRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[AccessBody]:
-    """Change the password. All other sessions end, and every access token; this session is given a new one."""
+    """Change the password. All other sessions end, and every access token; this session is given a new one.
+
+    A person with a second factor needs a sign-in of the last 15 minutes (403 STEP_UP_REQUIRED).
+    """
     accounts = services.identity.accounts
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         account = await accounts.begin_password_change(session, caller, place=services.limits.place_of(request.scope))

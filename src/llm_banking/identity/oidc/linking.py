@@ -16,8 +16,8 @@ from llm_banking.identity.models import OidcIdentity, TokenFamily, User
 from llm_banking.identity.oidc.attempts import Link
 from llm_banking.identity.oidc.errors import IdentityTakenError, OidcRefusedError, TooManyLinksError
 from llm_banking.identity.oidc.id_token import Claims
+from llm_banking.identity.recent_sign_in import SIGN_IN_IS_RECENT
 from llm_banking.identity.roles import Role
-from llm_banking.identity.second_factors import SIGN_IN_IS_RECENT
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
 

@@ -102,6 +102,7 @@ class OidcSignIn:
             nonce=attempt.nonce,
             code_challenge=create_s256_code_challenge(attempt.verifier),
             code_challenge_method="S256",
+            prompt="select_account",  # a link of another site must not sign anybody in without a click
         )
         return Started(url, keys.browser)
 

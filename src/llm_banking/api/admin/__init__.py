@@ -1,0 +1,1 @@
+"""What the bank's administrators do over HTTP."""

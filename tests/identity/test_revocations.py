@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -12,7 +11,6 @@ from llm_banking.identity import revocations
 from llm_banking.identity.errors import InvalidCredentialError, RevocationsStaleError
 from llm_banking.identity.revocations import Revocations
 from llm_banking.identity.wiring import Upkeep, build_identity
-from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.settings import Settings
@@ -42,11 +40,10 @@ def knows(worker: Revocations, *, session_id: object = None, user_id: object = N
 
 async def test_each_kind_is_known_here_at_once_and_elsewhere_after_a_read(database: Database) -> None:
     here, elsewhere = await fresh(database), await fresh(database)
-    family, user, key = uuid4(), uuid4(), uuid4()
+    family, user = uuid4(), uuid4()
     async with database.transaction(scope=Scope.IDENTITY) as session:
         await here.revoke_family(session, family)
         await here.revoke_epochs_below(session, user, 3)
-        await here.revoke_api_key(session, key, utc_now() + timedelta(days=90))
         assert not knows(here, session_id=family), "not before it is committed"
     for worker in (here, elsewhere):
         if worker is elsewhere:
@@ -55,9 +52,6 @@ async def test_each_kind_is_known_here_at_once_and_elsewhere_after_a_read(databa
         assert knows(worker, session_id=family)
         assert knows(worker, user_id=user, epoch=2)
         assert not knows(worker, user_id=user, epoch=3)
-        with pytest.raises(InvalidCredentialError):
-            worker.check_api_key(key)
-        worker.check_api_key(uuid4())
 
 
 async def test_a_process_that_starts_later_reads_everything(database: Database) -> None:
@@ -114,8 +108,6 @@ async def test_nothing_is_believed_while_it_is_not_known(database: Database) -> 
     never = Revocations(token_lifetime_s=600, stale_s=STALE_S)
     with pytest.raises(RevocationsStaleError):
         knows(never)
-    with pytest.raises(RevocationsStaleError):
-        never.check_api_key(uuid4())
     worker = await fresh(database)
     worker._read_at = time.monotonic() - STALE_S - 0.1
     with pytest.raises(RevocationsStaleError):

@@ -11,9 +11,8 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Mapping
 
-from llm_banking.identity.errors import InvalidCredentialError, TooManyCredentialsError
+from llm_banking.identity.errors import InvalidCredentialError
 
 PREFIX = "llmb_live_"
 RANDOM_CHARS = 30
@@ -48,21 +47,3 @@ def parse(presented: str) -> str:
     if not hmac.compare_digest(checksum(presented[:-CHECKSUM_CHARS]), presented[-CHECKSUM_CHARS:]):
         raise InvalidCredentialError
     return presented
-
-
-def presented_key(headers: Mapping[str, str]) -> str | None:
-    """The API key that a request brings, as it stands: `X-API-Key: …`, or `Authorization: Bearer llmb_…`.
-
-    None where it brings none. Names of headers are looked up in lower case. Raises TooManyCredentialsError where
-    both headers are there: a request says in one way who sends it.
-    """
-    authorization = headers.get("authorization")
-    own = headers.get("x-api-key")
-    if own is not None and authorization is not None:
-        raise TooManyCredentialsError("Send either X-API-Key or Authorization, not both.")
-    if own is not None:
-        return own.strip(" \t")
-    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
-        return None
-    credential = authorization[len(_BEARER) :].strip(" \t")
-    return credential if credential.startswith(_ANY_KEY) else None

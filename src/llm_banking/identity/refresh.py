@@ -161,11 +161,6 @@ class TokenFamilies:
             Subject(user.id, user.account_type, family.id, user.token_epoch, tuple(family.authenticated_by))
         )
 
-    @property
-    def access_lifetime_s(self) -> int:
-        """Seconds that an access token is good for."""
-        return self._tokens.lifetime_s
-
     async def _use(self, session: AsyncSession, row: RefreshToken, token: str, now: datetime) -> str:
         successor_id = uuid4()
         successor = self._successor(token, successor_id)

@@ -68,19 +68,13 @@ class Revocations:
         if ("family", session_id) in self._ended or epoch < self._epochs.get(user_id, (0, 0.0))[0]:
             raise InvalidCredentialError
 
-    def check_api_key(self, key_id: UUID) -> None:
-        """Raise InvalidCredentialError for a key that was taken back, RevocationsStaleError where it is not known."""
-        self.check_fresh()
-        if ("api_key", key_id) in self._ended:
-            raise InvalidCredentialError
-
     async def revoke_family(self, session: AsyncSession, family_id: UUID) -> None:
         """Take back every access token of one sign-in."""
-        await self._write(session, "family", family_id, None, None)
+        await self._write(session, "family", family_id, None)
 
     async def revoke_epochs_below(self, session: AsyncSession, user_id: UUID, epoch: int) -> None:
         """Take back every access token of a person that carries a lower epoch."""
-        await self._write(session, "user", user_id, epoch, None)
+        await self._write(session, "user", user_id, epoch)
 
     async def revoke_many_epochs_below(self, session: AsyncSession, epochs: Mapping[UUID, int]) -> None:
         """The same for many people at once, each with an epoch. This process learns it as the others do."""
@@ -92,16 +86,10 @@ class Revocations:
         )
         await session.flush()
 
-    async def revoke_api_key(self, session: AsyncSession, key_id: UUID, expires_at: datetime) -> None:
-        """Take back a program's key, which would have been good until `expires_at`."""
-        await self._write(session, "api_key", key_id, None, expires_at)
-
-    async def _write(
-        self, session: AsyncSession, kind: Kind, subject_id: UUID, epoch: int | None, expires_at: datetime | None
-    ) -> None:
+    async def _write(self, session: AsyncSession, kind: Kind, subject_id: UUID, epoch: int | None) -> None:
         """Write a row by the database's clock; this process knows it as soon as the transaction commits."""
         now = (await session.scalars(select(func.clock_timestamp()))).one()
-        until = (expires_at or now + self._token_lifetime) + _MARGIN
+        until = now + self._token_lifetime + _MARGIN
         session.add(Revocation(kind=kind, subject_id=subject_id, epoch=epoch, revoked_at=now, expires_at=until))
         await session.flush()
 

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
+from llm_banking.identity.oidc.errors import ProviderUnavailableError
+from llm_banking.identity.oidc.http import ProviderClient
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database
@@ -207,3 +209,10 @@ async def test_the_cache_must_have_the_certificate_of_its_name(
         assert not await cache.ping()
         await cache.close()
     assert any(told) is reached
+
+
+async def test_a_provider_must_have_a_certificate_that_this_machine_trusts(tmp_path: Path) -> None:
+    async with listening(certified(tmp_path / "own", "localhost").server, postgres=False) as (port, told):
+        with pytest.raises(ProviderUnavailableError):
+            await ProviderClient().document(f"https://localhost:{port}/.well-known/openid-configuration")
+    assert not any(told)

@@ -18,8 +18,8 @@ from llm_banking.api.errors import STATUS_BY_CODE
 from llm_banking.api.openapi import SECURITY_SCHEMES
 from llm_banking.api.routes import allowed_methods, api_routes
 from llm_banking.api.text import TEXT_PATTERN, ShortText
-from llm_banking.dialogue.repository import CURSOR_PATTERN, decode_cursor, encode_cursor
 from llm_banking.identity.api_keys import NOT_FOR_KEYS
+from llm_banking.kit.paging import CURSOR_PATTERN, decode_cursor, encode_cursor
 
 ALWAYS = {"400", "404", "405", "408", "409", "413", "422", "429", "431", "500", "503"}
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Row, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from llm_banking.banking.errors import AccountNotFoundError, DaysInvalidError
 from llm_banking.banking.service import AccountKind
@@ -59,7 +60,7 @@ class AccountTransaction:
 
 def sql(statement: str) -> TextClause:
     """A statement whose parameters have the types of the columns that they are compared with."""
-    types = {
+    types: dict[str, TypeEngine[Any]] = {
         **dict.fromkeys(("owner", "account", "entry"), Uuid()),
         **dict.fromkeys(("since", "until", "moment"), DateTime(timezone=True)),
         "most": BigInteger(),

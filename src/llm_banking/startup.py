@@ -228,7 +228,7 @@ async def _check_durability(connection: AsyncConnection) -> None:
 
 
 async def durability_problems(connection: AsyncConnection) -> list[str]:
-    """What of the server's settings can lose or damage what was committed, each with its remedy, without a full stop."""
+    """What of the server's settings can lose or damage what was committed, each with its remedy; no full stop."""
     problems = []
     for name, safe in _DURABLE.items():
         value = await connection.scalar(text(f"SHOW {name}"))

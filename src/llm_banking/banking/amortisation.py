@@ -95,12 +95,11 @@ def amortise(terms: LoanTerms) -> Amortisation:
     happens with very small loans and with very long and dear ones.
     """
     payment, currency = monthly_payment(terms), terms.principal.currency
-    owed, instalments = terms.principal.amount_minor, list[Instalment]()
+    owed, rate, instalments = terms.principal.amount_minor, terms.monthly_rate, list[Instalment]()
     for number in range(1, terms.months + 1):
         if owed == 0:
             break
-        with localcontext(_EXACT):
-            interest = _whole(owed * terms.monthly_rate)
+        interest = _whole(_EXACT.multiply(Decimal(owed), rate))
         due = owed + interest
         paid = due if number == terms.months else min(payment.amount_minor, due)
         if paid > 2 * payment.amount_minor:

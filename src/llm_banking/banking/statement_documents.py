@@ -20,8 +20,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _WIDTH_PT, _HEIGHT_PT, _MARGIN_PT = 595, 842, 50
 _SIZE_PT, _LEADING_PT = 9, 13
 _TITLE_PT = 14
-_DESCRIPTION, _AMOUNT = 43, 17
-"""Characters. With a date of ten and three gaps a row has 91, which is what the page is wide."""
+_DESCRIPTION, _AMOUNT = 42, 17
+"""Characters. With a date of ten and the gaps a row has 91, which is what the page is wide."""
 _ROWS = 52
 """Of one page, below its head."""
 
@@ -48,7 +48,7 @@ def _inert(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def as_pdf(statement: Statement, holder: str) -> bytes:
+def as_pdf(statement: Statement, *, bank: str, holder: str) -> bytes:
     """A4 pages in the reader's own Courier and Helvetica, which have the letters of western Europe.
 
     Other letters are shown without their accents, or as "?" where that gives none; the CSV has them all.
@@ -60,7 +60,7 @@ def as_pdf(statement: Statement, holder: str) -> bytes:
     head = _head(statement, holder)
     for number, page in enumerate(pages, start=1):
         stream = pydyf.Stream(compress=True)
-        _draw(stream, "H", _TITLE_PT, _HEIGHT_PT - _MARGIN_PT, ["Account statement"])
+        _draw(stream, "H", _TITLE_PT, _HEIGHT_PT - _MARGIN_PT, [_shown(f"{bank}: account statement")])
         _draw(stream, "T", _SIZE_PT, _HEIGHT_PT - _MARGIN_PT - 2 * _LEADING_PT, [*head, *page])
         _draw(stream, "T", _SIZE_PT, _MARGIN_PT, [f"Page {number} of {len(pages)}"])
         pdf.add_object(stream)
@@ -109,8 +109,8 @@ def _rows(statement: Statement) -> Iterator[str]:
 
 
 def _row(day: date | str, description: str, amount: Money | str, balance: Money | str) -> str:
-    written = [one if isinstance(one, str) else f"{one.as_decimal_string()}" for one in (amount, balance)]
-    return f"{day!s:<10}  {description:<{_DESCRIPTION}}  {written[0]:>{_AMOUNT}}{written[1]:>{_AMOUNT}}"
+    written = [one if isinstance(one, str) else one.as_decimal_string() for one in (amount, balance)]
+    return f"{day!s:<10}  {description:<{_DESCRIPTION}}  {written[0]:>{_AMOUNT}} {written[1]:>{_AMOUNT}}"
 
 
 def _shown(text: str) -> str:

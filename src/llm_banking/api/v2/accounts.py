@@ -171,10 +171,12 @@ async def get_statement(
     asked = Month.of(today).before if month is None else Month.parse(month)
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         statement = await statement_of(session, caller.user_id, account_id, asked, today=today)
-        holder = await services.identity.accounts.user(session, caller)
+        holder = (await services.identity.accounts.user(session, caller)).display_name
     if wanted is StatementFormat.CSV:
         content, media_type = as_csv(statement), "text/csv; charset=utf-8"
     else:
-        content, media_type = await asyncio.to_thread(as_pdf, statement, holder.display_name), "application/pdf"
+        bank = services.knowledge.facts["bank_name"].render()
+        content = await asyncio.to_thread(as_pdf, statement, bank=bank, holder=holder)
+        media_type = "application/pdf"
     name = f"statement-{statement.number_last4}-{asked}.{wanted}"
     return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -41,11 +41,29 @@ def pdf_of(one: Statement, holder: str = "Zoe Quill") -> bytes:
     return as_pdf(one, bank="Harborlight Bank", holder=holder)
 
 
+FOOT_PT = 50
+
+
+def streams_of(pdf: bytes) -> list[bytes]:
+    """What each page draws."""
+    return [zlib.decompress(one) for one in re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL)]
+
+
+def heights_of(drawn: bytes) -> list[int]:
+    """The height above the page's foot of each line of text, in points."""
+    found, y = [], 0
+    for operation in re.findall(rb"^(?:.* (\d+) Tm|0 (-\d+) Td|.*( )Tj)$", drawn, re.MULTILINE):
+        top, down, shown = operation
+        y = int(top) if top else y + int(down or 0)
+        found += [y] if shown else []
+    return found
+
+
 def pages_of(pdf: bytes) -> list[str]:
     """The text of each page, a line for each that is drawn."""
     found = []
-    for stream in re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL):
-        drawn = re.findall(rb"^\((.*)\) Tj$", zlib.decompress(stream), re.MULTILINE)
+    for stream in streams_of(pdf):
+        drawn = re.findall(rb"^\((.*)\) Tj$", stream, re.MULTILINE)
         found.append("\n".join(re.sub(rb"\\([\\()])", rb"\1", one).decode("cp1252") for one in drawn))
     return found
 
@@ -111,7 +129,8 @@ def test_a_long_month_has_pages_and_each_row_is_on_one_of_them() -> None:
     assert all(len(re.findall(rf"\brow {number}\b", text)) == 1 for number in range(200))
     assert f"Page {len(pages)} of {len(pages)}" in pages[-1]
     assert max(len(line) for line in text.split("\n")) <= 91
-    assert max(page.count("\n") for page in pages) <= 60
+    for pdf_page in streams_of(pdf_of(one)):
+        assert min(y for y in heights_of(pdf_page) if y != FOOT_PT) > FOOT_PT + 9, "no row is written over the number"
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ _SIZE_PT, _LEADING_PT = 9, 13
 _TITLE_PT = 14
 _DESCRIPTION, _AMOUNT = 42, 17
 """Characters. With a date of ten and the gaps a row has 91, which is what the page is wide."""
-_ROWS = 52
-"""Of one page, below its head."""
+_HEAD = 6
+"""Lines above the rows of a page."""
+_ROWS = (_HEIGHT_PT - 2 * _MARGIN_PT - 4 * _LEADING_PT) // _LEADING_PT - _HEAD
+"""Of one page; the title and the page's number have two lines each."""
 
 
 def as_csv(statement: Statement) -> bytes:

@@ -53,6 +53,11 @@ def test_the_loan_of_the_contract_to_the_cent() -> None:
     assert plan.total_interest.amount_minor == paid - 5_000_000
 
 
+def test_half_a_cent_is_rounded_up() -> None:
+    assert monthly_payment(terms("1.00", "0", 8)).as_decimal_string() == "0.13"
+    assert amortise(terms("1.00", "6", 2)).instalments[0].interest.as_decimal_string() == "0.01"
+
+
 def test_the_currency_decides_what_is_rounded_to() -> None:
     plan = amortise(terms("1000000", "3", 12, "JPY"))
     assert plan.payment.as_decimal_string() == "84694"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking import ledger_store
+from llm_banking.banking import accounts, ledger_store
 from llm_banking.banking.accounts import days, get_account, list_accounts, list_transactions
 from llm_banking.banking.errors import AccountNotFoundError, DaysInvalidError
 from llm_banking.banking.models import Account
@@ -111,3 +113,14 @@ def test_every_range_of_days_has_ends_or_is_refused(first: date, last: date) -> 
     since, until = days(first, last)
     assert since.date() == first
     assert until - timedelta(microseconds=1) <= datetime.combine(last, datetime.max.time(), UTC) <= until
+
+
+async def test_a_page_is_found_by_its_index_from_the_place_on(session: AsyncSession) -> None:
+    customer = await a_customer(session, 100)
+    await session.execute(text("SET LOCAL enable_seqscan = off"))
+    statement = text(f"EXPLAIN {accounts._TRANSACTIONS}")
+    values = {"since": DAY, "moment": DAY, "entry": uuid4(), "most": 10}
+    plan = "\n".join(await session.scalars(statement, {"owner": customer.id, "account": customer.account_id, **values}))
+    assert "ix_postings_account_booked" in plan
+    assert re.search(r"Index Cond: .*ROW\(.*booked_at, .*entry_id\) < ROW\(", plan), plan
+    assert "Sort" not in plan

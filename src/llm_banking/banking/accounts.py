@@ -13,13 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from llm_banking.banking.errors import AccountNotFoundError, DaysInvalidError
-from llm_banking.banking.service import AccountKind
 from llm_banking.kit.money import Money
 from llm_banking.kit.paging import decode_cursor, encode_cursor
 
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 _BEFORE_ALL = UUID(int=0)
+
+
+class AccountKind(StrEnum):
+    """Kinds of a customer's account."""
+
+    CHECKING = "checking"
+    SAVINGS = "savings"
+    CREDIT_CARD = "credit_card"
+    LOAN = "loan"
 
 
 class AccountStatus(StrEnum):

@@ -19,12 +19,12 @@ from llm_banking.api.money import MoneyBody
 from llm_banking.api.paging import Cursor, Limit, Page
 from llm_banking.banking.accounts import (
     AccountDetails,
+    AccountKind,
     AccountStatus,
     get_account,
     list_accounts,
     list_transactions,
 )
-from llm_banking.banking.service import AccountKind
 from llm_banking.banking.statement_documents import as_csv, as_pdf
 from llm_banking.banking.statements import MONTH_PATTERN, Month, statement_of
 from llm_banking.identity.principal import Permission, requires

@@ -67,7 +67,8 @@ async def test_accounts_come_with_exact_balances(client: AsyncClient) -> None:
 async def test_transactions_in_pages_and_by_day(client: AsyncClient) -> None:
     path = f"/api/v2/accounts/{(await accounts_of(client))['checking']['id']}/transactions"
     whole = (await data_of(client, path, limit=100))["items"]
-    seen, cursor = [], None
+    seen: list[dict[str, Any]] = []
+    cursor = None
     while cursor is not None or not seen:
         page = await data_of(client, path, limit=17, **({"cursor": cursor} if cursor else {}))
         seen += page["items"]

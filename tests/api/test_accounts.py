@@ -15,6 +15,8 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
+from llm_banking.banking import statements
+from llm_banking.banking.accounts import sql
 from llm_banking.banking.statements import Month
 from llm_banking.identity.demo import CUSTOMERS, DemoCustomer
 from llm_banking.identity.principal import Permission, Principal
@@ -135,6 +137,20 @@ async def test_what_cannot_be_asked(client: AsyncClient) -> None:
         response = await client.get(path)
         assert (response.status_code, response.json()["error"]["code"]) == (status, code), path
     assert (await client.get(f"{account}/transactions?from=0001-01-01&to=9999-12-31")).status_code == 200
+
+
+@pytest.mark.usefixtures("as_ana")
+async def test_a_statement_that_differs_from_the_ledger_is_never_sent(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: the newest posting is missed."""
+    path = f"/api/v2/accounts/{(await accounts_of(client))['checking']['id']}/statement"
+    planted = str(statements._STATEMENT).replace("LIMIT :most", "LIMIT :most - 5000")
+    monkeypatch.setattr(statements, "_STATEMENT", sql(planted))
+    for wanted in ("csv", "pdf"):
+        response = await client.get(path, params={"format": wanted})
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "INTERNAL")
+        assert "on our side" in response.json()["error"]["message"]
 
 
 async def test_somebody_elses_account_is_not_there(app: FastAPI, client: AsyncClient) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import zlib
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
 from uuid import UUID
@@ -33,6 +34,7 @@ def statement(rows: list[tuple[int, str]], opening: int = 12_345, currency: str 
         opening=Money(opening, currency),
         lines=tuple(lines),
         closing=balance,
+        last_day=date(2026, 10, 31),
         complete=True,
     )
 
@@ -119,6 +121,15 @@ def test_the_pdf_says_whose_it_is_and_is_the_same_each_time() -> None:
     ):
         assert words in page
     assert "Coffee (large) \\ small" in page
+
+
+def test_a_month_that_still_runs_is_not_said_to_be_closed() -> None:
+    running = replace(statement([(-1_250, "Coffee")]), last_day=date(2026, 10, 5), complete=False)
+    assert "2026-10-05,Balance so far,,110.95,USD," in as_csv(running).decode()
+    (page,) = pages_of(pdf_of(running))
+    assert "2026-10-01 to 2026-10-05" in page
+    assert "Balance so far" in page
+    assert "Closing" not in page
 
 
 def test_a_long_month_has_pages_and_each_row_is_on_one_of_them() -> None:

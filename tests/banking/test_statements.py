@@ -62,7 +62,7 @@ async def test_a_month_begins_with_its_first_moment_and_ends_with_its_last(
     assert [line.balance.amount_minor for line in found.lines] == [99_979, 102_979, 102_579]
     assert found.closing == usd(102_579)
     assert (found.money_in, found.money_out) == (usd(3_000), usd(-420))
-    assert found.complete
+    assert (found.complete, found.last_day) == (True, OCTOBER.last_day)
     assert (found.account_name, found.number_last4) == ("Everyday Checking", "4711")
 
 
@@ -79,7 +79,7 @@ async def test_what_one_month_closes_with_the_next_one_opens_with(session: Async
         text("SELECT balance_minor FROM accounts WHERE id = :id"), {"id": customer.account_id}
     )
     assert found[-1].closing == usd(balance or 0)
-    assert not found[-1].complete
+    assert (found[-1].complete, found[-1].last_day) == (False, TODAY)
 
 
 async def test_an_account_without_postings_has_an_empty_statement(session: AsyncSession) -> None:
@@ -159,9 +159,9 @@ def test_a_statement_adds_up_or_is_none(amounts: list[int], opening: int, fault:
     whole = ("x", "0000", OCTOBER, usd(opening), tuple(lines))
     if fault:
         with pytest.raises(StatementDiffersError):
-            Statement(*whole, usd(balance + fault), complete=True)
+            Statement(*whole, usd(balance + fault), last_day=OCTOBER.last_day, complete=True)
         return
-    found = Statement(*whole, usd(balance), complete=True)
+    found = Statement(*whole, usd(balance), last_day=OCTOBER.last_day, complete=True)
     assert found.opening + found.money_in + found.money_out == found.closing
 
 

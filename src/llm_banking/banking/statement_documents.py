@@ -35,15 +35,18 @@ def as_csv(statement: Statement) -> bytes:
     """
     file = StringIO(newline="")
     rows = csv.writer(file)
-    currency = statement.opening.currency
-    month = statement.month
+    currency, first_day = statement.opening.currency, statement.month.first_day
     rows.writerow(CSV_HEAD)
-    rows.writerow((month.first_day, "Opening balance", "", statement.opening.as_decimal_string(), currency, ""))
+    rows.writerow((first_day, "Opening balance", "", statement.opening.as_decimal_string(), currency, ""))
     for line in statement.lines:
         amount, balance = line.amount.as_decimal_string(), line.balance.as_decimal_string()
         rows.writerow((line.booked_at.date(), _inert(line.description), amount, balance, currency, line.id))
-    rows.writerow((month.last_day, "Closing balance", "", statement.closing.as_decimal_string(), currency, ""))
+    rows.writerow((statement.last_day, _last(statement), "", statement.closing.as_decimal_string(), currency, ""))
     return file.getvalue().encode()
+
+
+def _last(statement: Statement) -> str:
+    return "Closing balance" if statement.complete else "Balance so far"
 
 
 def _inert(text: str) -> str:
@@ -85,12 +88,10 @@ def as_pdf(statement: Statement, *, bank: str, holder: str) -> bytes:
 
 
 def _head(statement: Statement, holder: str) -> list[str]:
-    month = statement.month
-    until = "" if statement.complete else " (the month still runs)"
     return [
         f"{_shown(holder)}",
         f"{_shown(statement.account_name)}, number ending in {statement.number_last4}",
-        f"{month.first_day} to {month.last_day}{until}, amounts in {statement.opening.currency}",
+        f"{statement.month.first_day} to {statement.last_day}, amounts in {statement.opening.currency}",
         "",
         _row("Date", "Description", "Amount", "Balance"),
         "-" * len(_row("", "", "", "")),
@@ -98,13 +99,12 @@ def _head(statement: Statement, holder: str) -> list[str]:
 
 
 def _rows(statement: Statement) -> Iterator[str]:
-    month = statement.month
-    yield _row(month.first_day, "Opening balance", "", statement.opening)
+    yield _row(statement.month.first_day, "Opening balance", "", statement.opening)
     for line in statement.lines:
         first, *more = textwrap.wrap(_shown(line.description), _DESCRIPTION) or [""]
         yield _row(line.booked_at.date(), first, line.amount, line.balance)
         yield from (_row("", words, "", "") for words in more)
-    yield _row(month.last_day, "Closing balance", "", statement.closing)
+    yield _row(statement.last_day, _last(statement), "", statement.closing)
     yield ""
     yield _row("", "Money in", statement.money_in, "")
     yield _row("", "Money out", statement.money_out, "")

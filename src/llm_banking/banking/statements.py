@@ -83,7 +83,7 @@ class StatementLine:
 class Statement:
     """An account's month. Raises StatementDiffersError where opening and lines do not lead to the closing balance.
 
-    `complete` is false while the month still runs.
+    `last_day` is the last that it tells of: the month's, or today where the month still runs and it is not `complete`.
     """
 
     account_name: str
@@ -92,6 +92,7 @@ class Statement:
     opening: Money
     lines: tuple[StatementLine, ...]
     closing: Money
+    last_day: date
     complete: bool
 
     def __post_init__(self) -> None:
@@ -155,10 +156,10 @@ async def statement_of(
     posted = [row for row in rows if row.entry_id is not None]
     if len(posted) > MAX_LINES:
         raise StatementTooLongError(MAX_LINES)
-    return _statement(rows[0], posted, month, complete=month.last_day < today)
+    return _statement(rows[0], posted, month, today)
 
 
-def _statement(account: Row[Any], posted: list[Row[Any]], month: Month, *, complete: bool) -> Statement:
+def _statement(account: Row[Any], posted: list[Row[Any]], month: Month, today: date) -> Statement:
     """The closing balance comes from the ledger's own, so that a posting that is missed here is noticed."""
     currency = account.currency
     balance, lines = Money(account.earlier_minor, currency), []
@@ -173,5 +174,6 @@ def _statement(account: Row[Any], posted: list[Row[Any]], month: Month, *, compl
         opening=Money(account.earlier_minor, currency),
         lines=tuple(lines),
         closing=Money(account.balance_minor - account.later_minor, currency),
-        complete=complete,
+        last_day=min(month.last_day, today),
+        complete=month.last_day < today,
     )

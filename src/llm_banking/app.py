@@ -23,7 +23,7 @@ from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import catalogue, feedback, sessions
+from llm_banking.api.v2 import accounts, cards, catalogue, feedback, sessions
 from llm_banking.api.v2 import chat as v2_chat
 from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.wiring import Upkeep, build_identity
@@ -111,7 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.health_check = health.HealthCheck()
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
-        *(v1_chat, v2_chat, sessions, feedback, catalogue, pages),
+        *(v1_chat, v2_chat, sessions, feedback, catalogue, accounts, cards, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

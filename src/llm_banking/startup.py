@@ -241,11 +241,17 @@ async def tables_without_wall(connection: AsyncConnection) -> list[str]:
 
 
 async def _check_durability(connection: AsyncConnection) -> None:
+    for problem in await durability_problems(connection):
+        raise ConfigurationError(f"{problem}, or set ENVIRONMENT=development.")
+
+
+async def durability_problems(connection: AsyncConnection) -> list[str]:
+    """What of the server's settings can lose or damage what was committed, each with its remedy; no full stop."""
+    problems = []
     for name, safe in _DURABLE.items():
         value = await connection.scalar(text(f"SHOW {name}"))
         if value not in safe:
             usual = ("which can lose committed transactions", f"Set it to {min(safe, key=len)}")
             consequence, remedy = _CONSEQUENCE_AND_REMEDY.get(name, usual)
-            raise ConfigurationError(
-                f"The database runs with {name} = {value}, {consequence}. {remedy}, or set ENVIRONMENT=development."
-            )
+            problems.append(f"The database runs with {name} = {value}, {consequence}. {remedy}")
+    return problems

@@ -18,7 +18,6 @@ from llm_banking.api.errors import STATUS_BY_CODE
 from llm_banking.api.openapi import SECURITY_SCHEMES
 from llm_banking.api.routes import allowed_methods, api_routes
 from llm_banking.api.text import TEXT_PATTERN, ShortText
-from llm_banking.dialogue.repository import CURSOR_PATTERN, decode_cursor, encode_cursor
 from llm_banking.identity.api_keys import NOT_FOR_KEYS
 
 ALWAYS = {"400", "404", "405", "408", "409", "413", "422", "429", "431", "500", "503"}
@@ -121,11 +120,6 @@ def test_the_pattern_of_a_text_is_the_rule_for_it(text: str) -> None:
 )
 def test_what_cannot_be_seen_is_no_text(text: str) -> None:
     assert re.search(TEXT_PATTERN, text) is None
-
-
-@given(st.from_regex(CURSOR_PATTERN, fullmatch=True))
-def test_every_cursor_of_the_form_is_a_place(cursor: str) -> None:
-    assert encode_cursor(*decode_cursor(cursor)) == cursor
 
 
 @pytest.mark.parametrize("number", [7, 7.0])

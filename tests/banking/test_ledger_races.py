@@ -13,6 +13,7 @@ from sqlalchemy import insert, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from llm_banking.banking import ledger_store
+from llm_banking.banking.invariants import broken_rules
 from llm_banking.banking.ledger import Entry, Own, transfer
 from llm_banking.banking.ledger_store import Posted, post
 from llm_banking.banking.models import Account
@@ -22,7 +23,6 @@ from llm_banking.kit.database import Database, DatabaseFaultError, async_url
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.money import Money
 from llm_banking.migrations import upgrade
-from llm_banking.proof.ledger import broken_rules
 from tests.banking.test_ledger_model import SQL, replace_functions
 from tests.conftest import ServiceUrls
 

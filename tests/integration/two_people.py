@@ -28,10 +28,11 @@ class Person:
     message_id: UUID
     entry_id: UUID
     hold_id: UUID
+    card_id: UUID
 
     @classmethod
     def new(cls) -> Person:
-        return cls(*(uuid4() for _ in range(7)))
+        return cls(*(uuid4() for _ in range(8)))
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """A row for each table, parents first. Keys that nothing refers to are new at each call."""
@@ -104,6 +105,17 @@ class Person:
                 "currency": "USD",
                 "created_at": NOW,
             },
+            "cards": {
+                "id": self.card_id,
+                "account_id": self.account_id,
+                "kind": "debit",
+                "name": "A card",
+                "number_last4": "0000",
+                "expires_on": NOW.date(),
+                "status": "active",
+                "status_changed_at": NOW,
+                "created_at": NOW,
+            },
             "ledger_entries": {"id": self.entry_id, "body_hash": some, "kind": "test", "booked_at": NOW},
             "postings": {
                 "entry_id": self.entry_id,
@@ -149,6 +161,7 @@ PARENT = {
     "users": "id",
     "refresh_tokens": "family_id",
     "ledger_entries": "id",
+    "cards": "account_id",
     "postings": "account_id",
     "holds": "account_id",
     "chat_messages": "session_id",

@@ -95,6 +95,8 @@ class Recipe:
 
 SESSION = {"path.session_id": Thing("chat_sessions")}
 KEY = {"path.key_id": Thing("api_keys")}
+ACCOUNT = {"path.account_id": Thing("accounts")}
+CARD = {"path.card_id": Thing("cards")}
 MYSELF = Thing("users", refusal="FORBIDDEN")
 CHALLENGE = Thing("step_up_challenges", "STEP_UP_REQUIRED", {"pending_id": uuid4()})
 NO_FACTOR = frozenset({"totp_secrets", "webauthn_credentials"})
@@ -296,6 +298,13 @@ RECIPES: dict[str, Recipe] = {
     "POST /api/v2/messages/{message_id}/feedback": Recipe(
         body={"rating": 1}, ids={"path.message_id": Thing("chat_messages")}
     ),
+    "GET /api/v2/accounts": Recipe(),
+    "GET /api/v2/accounts/{account_id}": Recipe(ids=ACCOUNT),
+    "GET /api/v2/accounts/{account_id}/transactions": Recipe(ids=ACCOUNT),
+    "GET /api/v2/accounts/{account_id}/statement": Recipe(ids=ACCOUNT),
+    "GET /api/v2/cards": Recipe(),
+    "POST /api/v2/cards/{card_id}/freeze": Recipe(ids=CARD),
+    "POST /api/v2/cards/{card_id}/unfreeze": Recipe(ids=CARD),
     "GET /api/v2/intents": Recipe(),
     "GET /api/v2/demo": Recipe(answers=demo_only),
 }

@@ -67,6 +67,9 @@ _PROBLEMS = {
     "less_than_equal": "is too large",
     "invisible_text": "needs at least one visible character",
     "control_characters": "holds control characters",
+    "date_form": "must be a day like 2026-10-31",
+    "date_from_datetime_parsing": "must be a day like 2026-10-31",
+    "date_parsing": "must be a day like 2026-10-31",
     "one_sign_in_name": "needs an e-mail or a customer number, and not both",
 }
 """Pydantic's error types in our words: its own messages may quote the input, ours never do."""

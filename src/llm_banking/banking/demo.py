@@ -1,4 +1,4 @@
-"""Demo accounts with 90 days of transactions, the same on every machine for the same last day."""
+"""Demo accounts with 90 days of transactions and a card or two, the same on every machine for the same last day."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account
+from llm_banking.banking.models import Account, Card
 from llm_banking.kit.money import Money
 
 HISTORY_DAYS = 90
 CURRENCY = "USD"
 CARD_LIMIT_MINOR = 1_000_000
+CARD_LIFETIME_YEARS = 4
+_CARD_OF = {"checking": ("debit", "Harborlight Visa"), "credit_card": ("credit", "Harborlight Rewards Card")}
+"""By the account's kind: the card's kind and name."""
 
 _SHOPS = [
     ("Green Basket Market", 1800, 14500),
@@ -45,6 +48,33 @@ async def seed_accounts(session: AsyncSession, owners: list[UUID], today: date) 
         seeded += 1
     await session.flush()
     return seeded
+
+
+async def seed_cards(session: AsyncSession, owners: list[UUID], today: date) -> int:
+    """Give each owner's checking and credit card account a card where it has none; returns how many were given."""
+    query = (
+        select(Account)
+        .where(Account.user_id.in_(owners), Account.kind.in_(_CARD_OF))
+        .where(~select(Card.id).where(Card.account_id == Account.id).exists())
+    )
+    accounts = list(await session.scalars(query))
+    expires_on = date(today.year + CARD_LIFETIME_YEARS, today.month, 1) - timedelta(days=1)
+    for account in accounts:
+        kind, name = _CARD_OF[account.kind]
+        digits = random.Random(f"{account.id}:card").randrange(10_000)  # noqa: S311 - invented demo data, not a secret
+        session.add(
+            Card(
+                id=uuid5(account.id, "card"),
+                account_id=account.id,
+                kind=kind,
+                name=name,
+                number_last4=f"{digits:04d}",
+                expires_on=expires_on,
+                status="active",
+            )
+        )
+    await session.flush()
+    return len(accounts)
 
 
 async def _seed_owner(session: AsyncSession, owner: UUID, today: date) -> None:

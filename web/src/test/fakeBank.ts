@@ -15,6 +15,7 @@ export const ANA: User = {
   customer_number: null,
   display_name: 'Ana Morales',
   account_type: 'user',
+  second_factor_required: false,
   permissions: [],
 }
 

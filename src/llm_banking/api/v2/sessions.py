@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
+from llm_banking.api.paging import Cursor, Limit, Page
 from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.dialogue import repository
 from llm_banking.dialogue.models import ChatSession
@@ -16,12 +17,6 @@ from llm_banking.identity.demo import owner_of
 from llm_banking.identity.principal import LimitClass, Permission, requires
 
 routes = router("/api/v2/sessions", "sessions")
-
-Limit = Annotated[int, Query(ge=1, le=repository.MAX_PAGE_ROWS)]
-Cursor = Annotated[str | None, Query(pattern=repository.CURSOR_PATTERN)]
-
-
-T = TypeVar("T")
 
 
 class SessionBody(Model):
@@ -44,13 +39,6 @@ class MessageBody(Model):
     confidence: float | None
     suggested_next_steps: list[str]
     created_at: Timestamp
-
-
-class Page(Model, Generic[T]):
-    """Rows, and where the next page begins (null on the last)."""
-
-    items: list[T]
-    next_cursor: str | None
 
 
 class RenameRequest(Model):

@@ -42,11 +42,13 @@ FINAL = {
 }
 DOORS = {
     *("ledger_post", "ledger_hold", "ledger_release", "ledger_release_expired", "ledger_internal_account"),
-    *("ledger_reverses", "ledger_entry_adds_up", "ledger_leg_comes_with_its_entry", "payee_account"),
+    *("ledger_reverses", "ledger_entry_adds_up", "ledger_leg_comes_with_its_entry"),
+    *("payee_account", "operation_was_approved"),
 }
 """They write and check the ledger, in which an entry touches more than one person's accounts; they debit and hold only
 what the transaction may see. `payee_account` tells whoever knows a customer's account and name that the two belong
-together. tests/banking tries each of their rules."""
+together; `operation_was_approved` compares an entry with what was approved. tests/banking and tests/operations try each
+of their rules."""
 BY_FUNCTION = {"accounts", *LEDGER}
 """Balances, entries and holds are written by the ledger's functions; of an account, only columns that hold no money."""
 

@@ -18,7 +18,7 @@ from types import FrameType
 import uvicorn
 from pydantic import SecretStr
 
-from llm_banking.banking.demo import seed_accounts, seed_cards
+from llm_banking.banking.demo import seed_accounts, seed_cards, seed_payees
 from llm_banking.identity.demo import CUSTOMERS, DemoSignIn, give_passwords, seed_users
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.wiring import build_identity
@@ -169,7 +169,7 @@ async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
 
 
 async def seed_demo(database: Database) -> int:
-    """Write the demo customers, accounts and cards that are missing; returns how many customers were given accounts."""
+    """Write what is missing of the demo customers, their accounts, cards and payees; returns how many got accounts."""
     yesterday = (utc_now() - timedelta(days=1)).date()
     owners = [one.user_id for one in CUSTOMERS]
     async with database.transaction(scope=Scope.SYSTEM) as session:
@@ -177,6 +177,7 @@ async def seed_demo(database: Database) -> int:
     async with database.transaction(visible_to=owners) as session:
         seeded = await seed_accounts(session, owners, yesterday)
         await seed_cards(session, owners, yesterday)
+        await seed_payees(session, owners, yesterday)
         return seeded
 
 

@@ -745,6 +745,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/chat/confirmations/{pending_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Execute what was proposed, or call it off. It is committed before the answer leaves.
+         */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/sessions": {
         parameters: {
             query?: never;
@@ -1013,6 +1033,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/payees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Payees
+         * @description The caller's payees.
+         */
+        get: operations["list_payees"];
+        put?: never;
+        /**
+         * Add Payee
+         * @description Add a payee. For a day, and until it was paid once, less can be sent to it.
+         */
+        post: operations["add_payee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/payees/{payee_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Payee
+         * @description Remove a payee. What was paid to it stays on record.
+         */
+        delete: operations["remove_payee"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Operations
+         * @description The caller's operations, newest first.
+         */
+        get: operations["list_operations"];
+        put?: never;
+        /**
+         * Propose Operation
+         * @description Check and freeze an operation. Show its `summary`; nothing moves until it is confirmed.
+         */
+        post: operations["propose_operation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/operations/{operation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Operation
+         * @description One operation.
+         */
+        get: operations["get_operation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/operations/{operation_id}/step-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Operation Step Up
+         * @description A challenge for this operation alone.
+         */
+        post: operations["begin_operation_step_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/operations/{operation_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Operation
+         * @description Execute an operation as it was frozen. It is committed before the answer leaves.
+         */
+        post: operations["confirm_operation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1091,6 +1239,37 @@ export interface components {
          * @enum {string}
          */
         Action: "totp.enrol" | "totp.disable" | "webauthn.register" | "webauthn.delete";
+        /**
+         * BillPaymentRequest
+         * @description Pay a biller among the caller's payees.
+         */
+        BillPaymentRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "bill_payment";
+            /**
+             * From Account
+             * Format: uuid
+             */
+            from_account: string;
+            /**
+             * Payee Id
+             * Format: uuid
+             */
+            payee_id: string;
+            /**
+             * Amount
+             * @example 50.00
+             */
+            amount: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+        };
         /**
          * CardBody
          * @description A card; it is good until the end of `expires_on`.
@@ -1290,6 +1469,22 @@ export interface components {
              * @enum {string}
              */
             cache: "healthy" | "unhealthy" | "disabled";
+        };
+        /**
+         * ConfirmRequest
+         * @description The answer to a challenge, where one is needed.
+         */
+        ConfirmRequest: {
+            step_up?: components["schemas"]["StepUpAnswer"] | null;
+        };
+        /**
+         * ConfirmationRequest
+         * @description The customer's own decision on one proposal.
+         */
+        ConfirmationRequest: {
+            step_up?: components["schemas"]["StepUpAnswer"] | null;
+            /** Approve */
+            approve: boolean;
         };
         /**
          * Deleted
@@ -1524,6 +1719,28 @@ export interface components {
             data: components["schemas"]["NewKeyBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[OperationBody] */
+        Envelope_OperationBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["OperationBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[OperationPage] */
+        Envelope_OperationPage_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["OperationPage"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[OwnSessionList] */
         Envelope_OwnSessionList_: {
             /**
@@ -1601,6 +1818,39 @@ export interface components {
             data: components["schemas"]["PasskeyOptionsBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[PayeeBody] */
+        Envelope_PayeeBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["PayeeBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[PayeeList] */
+        Envelope_PayeeList_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["PayeeList"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[RemovedPayee] */
+        Envelope_RemovedPayee_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["RemovedPayee"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[SecondFactorNeededBody] */
         Envelope_SecondFactorNeededBody_: {
             /**
@@ -1665,6 +1915,17 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["StatusBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[StepUpBody] */
+        Envelope_StepUpBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["StepUpBody"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[TokensBody] */
@@ -1905,6 +2166,12 @@ export interface components {
             /** Lifetime Days */
             lifetime_days: number;
         };
+        /**
+         * Kind
+         * @description What the gate can do.
+         * @enum {string}
+         */
+        Kind: "own_transfer" | "payee_transfer" | "bill_payment";
         /**
          * Layer
          * @description Which half of the label set an intent belongs to.
@@ -2156,6 +2423,59 @@ export interface components {
             key: string;
         };
         /**
+         * OperationBody
+         * @description An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
+         *
+         *     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
+         */
+        OperationBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["Kind"];
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "executed" | "voided" | "expired" | "failed" | "scheduled";
+            /** Summary */
+            summary: string;
+            /** Amount */
+            amount: string;
+            /** Fee */
+            fee: string;
+            /** Currency */
+            currency: string;
+            /** Requires */
+            requires: components["schemas"]["Method"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Executed At */
+            executed_at: string | null;
+            /** Confirmation Code */
+            confirmation_code: string | null;
+        };
+        /**
+         * OperationPage
+         * @description Operations, and where the next page begins (null on the last).
+         */
+        OperationPage: {
+            /** Items */
+            items: components["schemas"]["OperationBody"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
          * OwnSessionBody
          * @description A session. `device` is what its client called itself, `methods` how its person signed in (RFC 8176).
          */
@@ -2194,6 +2514,37 @@ export interface components {
         OwnSessionList: {
             /** Items */
             items: components["schemas"]["OwnSessionBody"][];
+        };
+        /**
+         * OwnTransferRequest
+         * @description Move money between two of the caller's accounts.
+         */
+        OwnTransferRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "own_transfer";
+            /**
+             * From Account
+             * Format: uuid
+             */
+            from_account: string;
+            /**
+             * To Account
+             * Format: uuid
+             */
+            to_account: string;
+            /**
+             * Amount
+             * @example 50.00
+             */
+            amount: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
         };
         /** Page[MessageBody] */
         Page_MessageBody_: {
@@ -2281,6 +2632,99 @@ export interface components {
             new_password: string;
         };
         /**
+         * PayeeBody
+         * @description A payee. Of the account, the last four characters.
+         */
+        PayeeBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["PayeeKind"];
+            /** Name */
+            name: string;
+            /** Account Last4 */
+            account_last4: string;
+            /** At This Bank */
+            at_this_bank: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** First Paid At */
+            first_paid_at: string | null;
+        };
+        /**
+         * PayeeKind
+         * @description Kinds of a payee.
+         * @enum {string}
+         */
+        PayeeKind: "person" | "biller";
+        /**
+         * PayeeList
+         * @description The caller's payees, by name.
+         */
+        PayeeList: {
+            /** Items */
+            items: components["schemas"]["PayeeBody"][];
+        };
+        /**
+         * PayeeRequest
+         * @description Somebody to pay: at this bank by the reference of their account and their name, elsewhere by account number.
+         *
+         *     `account_reference` is the id that the payee reads in their own list of accounts.
+         */
+        PayeeRequest: {
+            kind: components["schemas"]["PayeeKind"];
+            /** Name */
+            name: string;
+            /** Account Reference */
+            account_reference?: string | null;
+            /** Account Number */
+            account_number?: string | null;
+        } & ({
+            account_reference: unknown;
+            account_number?: null;
+        } | {
+            account_number: unknown;
+            account_reference?: null;
+        });
+        /**
+         * PayeeTransferRequest
+         * @description Send money to a person among the caller's payees, who reads the note.
+         */
+        PayeeTransferRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "payee_transfer";
+            /**
+             * From Account
+             * Format: uuid
+             */
+            from_account: string;
+            /**
+             * Payee Id
+             * Format: uuid
+             */
+            payee_id: string;
+            /**
+             * Amount
+             * @example 50.00
+             */
+            amount: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            /** Note */
+            note?: string | null;
+        };
+        /**
          * Permission
          * @description What a route may ask of its caller.
          * @enum {string}
@@ -2312,6 +2756,19 @@ export interface components {
          */
         RemovalRequest: {
             step_up: components["schemas"]["StepUpAnswer"];
+        };
+        /**
+         * RemovedPayee
+         * @description Confirms that a payee was removed.
+         */
+        RemovedPayee: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Removed */
+            removed: boolean;
         };
         /**
          * RenameRequest
@@ -2512,6 +2969,13 @@ export interface components {
             code?: null;
         });
         /**
+         * StepUpBody
+         * @description What to prove before confirming; null where nothing is asked for.
+         */
+        StepUpBody: {
+            challenge: components["schemas"]["ChallengeBody"] | null;
+        };
+        /**
          * StepUpRequest
          * @description What shall be changed; `passkey_id` says which passkey shall be deleted.
          */
@@ -2696,7 +3160,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorEnvelope"];
             };
         };
-        /** @description CONFLICT, LIMIT_EXCEEDED */
+        /** @description CONFLICT, LIMIT_EXCEEDED, INSUFFICIENT_FUNDS, PENDING_EXPIRED, IDEMPOTENCY_IN_FLIGHT */
         Conflict: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2716,7 +3180,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorEnvelope"];
             };
         };
-        /** @description INVALID_REQUEST */
+        /** @description INVALID_REQUEST, IDEMPOTENCY_MISMATCH */
         InvalidRequest: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2834,7 +3298,7 @@ export interface components {
                 "application/json": components["schemas"]["LegacyError"];
             };
         };
-        /** @description CONFLICT, LIMIT_EXCEEDED */
+        /** @description CONFLICT, LIMIT_EXCEEDED, INSUFFICIENT_FUNDS, PENDING_EXPIRED, IDEMPOTENCY_IN_FLIGHT */
         LegacyConflict: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2854,7 +3318,7 @@ export interface components {
                 "application/json": components["schemas"]["LegacyError"];
             };
         };
-        /** @description INVALID_REQUEST */
+        /** @description INVALID_REQUEST, IDEMPOTENCY_MISMATCH */
         LegacyInvalidRequest: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4334,6 +4798,46 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pending_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OperationBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_sessions: {
         parameters: {
             query?: {
@@ -4874,6 +5378,307 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_CardBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_payees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PayeeList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    add_payee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayeeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PayeeBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    remove_payee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payee_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_RemovedPayee_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_operations: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OperationPage_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    propose_operation: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each request. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnTransferRequest"] | components["schemas"]["PayeeTransferRequest"] | components["schemas"]["BillPaymentRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OperationBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_operation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OperationBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    begin_operation_step_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_StepUpBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    confirm_operation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A new one for each request. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ConfirmRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OperationBody_"];
                 };
             };
             400: components["responses"]["MalformedBody"];

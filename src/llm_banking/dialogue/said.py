@@ -1,0 +1,128 @@
+"""The words of a message that may fill a slot: where they stand and what they are, never what they are worth.
+
+A value is read from the words again, by rule, where a slot is filled (`dialogue.filling`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from llm_banking.dialogue.commands import Said, SaidKind
+from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.requests import Request
+from llm_banking.nlu.slots import Slot, normalise_amount, normalise_quantity
+
+Part = Reading | Request
+_KINDS: dict[str, SaidKind] = {
+    "amount": "amount",
+    "quantity": "quantity",
+    "account": "account",
+    "card": "account",
+    "payee": "name",
+    "person": "name",
+    "merchant": "name",
+    "bill_type": "bill",
+}
+_NEGATIVE = re.compile(r"(?<![\w.)])[-\u2212\u2013]\s?[$€£¥]?\s?\d[\d,.]*")
+_NOTE = re.compile(
+    r"\b(?:note|reference|memo)\b(?:\s+(?:is|saying|that says))?[:\s]+[\"“']?(?P<note>[^\"”]{1,80}?)[\"”'.]*$",
+    re.IGNORECASE,
+)
+_PORTION = re.compile(r"\b(?:half|all|everything|the rest|as much as|most of)\b", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|make (?:it|that)|it's|its|it is|just|only|"
+    r"use|take|change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
+    re.IGNORECASE,
+)
+_TRAIL = re.compile(r"(?:\W|\b(?:please|instead|then|thanks|thank you|rather|pls))+\Z", re.IGNORECASE)
+_FILLERS = frozenset(
+    "a account actually amount and another bill card change ending for from go i in instead into is it it's its just "
+    "make maybe mean meant money my no not of oh ok okay on one only our out please rather say sorry take that that's "
+    "the then this to use wait want with would like i'd let's".split()
+)
+_MARKS = re.compile(
+    r"^\W*(?:no\b(?!\s+(?:problem|worries))|nope|not|actually|sorry|wait|rather|i meant?)\b|\binstead\b|\brather\b|"
+    r"\b(?:make|change|correct|switch) (?:it|that|the|to)\b|\bi meant?\b",
+    re.IGNORECASE,
+)
+
+
+def said_in(part: Part, today: date) -> tuple[Said, ...]:
+    """What a request says that an operation may need, in the order it is said."""
+    start = part.start if isinstance(part, Request) else 0
+    out: list[Said] = []
+    for one in sorted(_found(part, today), key=lambda one: one.start):
+        before = out[-1] if out else None
+        named = before is not None and {before.kind, one.kind} <= {"name", "bill"} and "name" in (before.kind, one.kind)
+        if before is not None and named and part.text[before.end - start : one.start - start].isspace():
+            text = part.text[before.start - start : one.end - start]
+            out[-1] = Said("name", text, before.start, one.end)
+        else:
+            out.append(one)
+    return tuple(out)
+
+
+def _found(part: Part, today: date) -> Iterator[Said]:
+    start = part.start if isinstance(part, Request) else 0
+    covered: list[tuple[int, int]] = []
+    for slot in part.slots:
+        kind = _kind_of(slot, today)
+        if kind is not None:
+            covered.append((slot.start, slot.end))
+            role = slot.value.get("role") if isinstance(slot.value, dict) else None
+            yield Said(kind, slot.text, slot.start, slot.end, role)
+    for kind, pattern, group in (("negative_amount", _NEGATIVE, 0), ("note", _NOTE, "note"), ("quantity", _PORTION, 0)):
+        found = pattern.search(part.text)
+        if found is None:
+            continue
+        first, last = start + found.start(group), start + found.end(group)
+        if kind == "quantity" and (any(one.name == "amount" for one in part.slots) or (first, last) in covered):
+            continue
+        yield Said(kind, found[group], first, last)
+
+
+def _kind_of(slot: Slot, today: date) -> SaidKind | None:
+    """What a slot's words are to an operation; None where they are nothing to it."""
+    if slot.name == "recurrence" or (slot.name in ("date", "time") and slot.value != today.isoformat()):
+        return "later"
+    kind = _KINDS.get(slot.name)
+    return None if kind == "name" and not any(one.isalpha() for one in slot.text) else kind
+
+
+def core_of(text: str, start: int) -> tuple[str, int, int]:
+    """A short answer without the little words around it ("no, make it 60 please"), and where it stands."""
+    lead = _LEAD.match(text)
+    first = lead.end() if lead else 0
+    trail = _TRAIL.search(text, first)
+    last = trail.start() if trail else len(text)
+    return text[first:last], start + first, start + last
+
+
+def bare_amount(text: str, start: int) -> Said | None:
+    """The amount, or the part of one, that a short answer is."""
+    core, first, last = core_of(text, start)
+    if normalise_amount(core) is not None:
+        return Said("amount", core, first, last)
+    if normalise_quantity(core) is not None or _PORTION.match(core):
+        return Said("quantity", core, first, last)
+    return None
+
+
+def corrects(text: str) -> bool:
+    """Whether a text says by its words that something shall be otherwise."""
+    return _MARKS.search(text) is not None
+
+
+def only_values(part: Part, said: Sequence[Said]) -> bool:
+    """Whether a text holds nothing but values and little words around them."""
+    start = part.start if isinstance(part, Request) else 0
+    rest = _without(part.text, [(one.start - start, one.end - start) for one in said])
+    return not set(re.findall(r"[\w'\u2019]+", rest.casefold())) - _FILLERS
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in sorted(spans, reverse=True):
+        text = f"{text[: max(start, 0)]} {text[max(end, 0) :]}"
+    return text

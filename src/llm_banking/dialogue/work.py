@@ -1,0 +1,193 @@
+"""What one turn does to the frames of a conversation, as far as it needs no gate: fill, offer, ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from llm_banking.dialogue import wording
+from llm_banking.dialogue.commands import CorrectSlot, Said, SetSlot, StartFlow
+from llm_banking.dialogue.errors import FlowFaultError
+from llm_banking.dialogue.filling import Got, Refused, Which, check_span, filled, value_of
+from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
+from llm_banking.dialogue.holdings import Holdings
+from llm_banking.dialogue.tracker import MAX_CHOICES, MAX_EVENTS, MAX_FRAMES, Choice, Event, Frame, Prompt, Tracker
+from llm_banking.dialogue.understanding import slot_for
+
+MAX_MISSES = 3
+"""Messages in a row that a flow can make nothing of, until a person is offered."""
+
+
+class Work:
+    """One turn in the making. `stack` has the frame in work last; `lines` are the paragraphs of the reply."""
+
+    def __init__(self, flows: Flows, holdings: Holdings, tracker: Tracker, message: str, today: date) -> None:
+        self._flows = flows
+        self._holdings = holdings
+        self._message = message
+        self._today = today
+        self.before = tracker
+        self.stack = list(tracker.stack)
+        self.events = list(tracker.events)
+        self.lines: list[str] = []
+        self.prompt: Prompt | None = None
+
+    @property
+    def frame(self) -> Frame | None:
+        """The frame in work."""
+        return self.stack[-1] if self.stack else None
+
+    def update(self, **changes: object) -> Frame:
+        """Change the frame in work."""
+        self.stack[-1] = self.stack[-1].model_copy(update=changes)
+        return self.stack[-1]
+
+    def flow(self, name: str) -> Flow:
+        """A flow by its name. Raises FlowFaultError."""
+        found = self._flows.by_name.get(name)
+        if found is None:
+            raise FlowFaultError(f"There is no flow '{name}'.")
+        return found
+
+    def note(self, what: str, of: object = "") -> None:
+        """Remember an event."""
+        self.events.append(Event.model_validate({"turn": self.before.turn, "what": what, "of": str(of)[:64]}))
+
+    def tracker(self) -> Tracker:
+        """What the next turn finds."""
+        return self.before.model_copy(
+            update={"stack": tuple(self.stack), "prompt": self.prompt, "events": tuple(self.events[-MAX_EVENTS:])}
+        )
+
+    def start(self, starts: Sequence[StartFlow]) -> None:
+        """Put what was asked for on the stack, the first on top, over what is in work."""
+        for number, start in enumerate(reversed(starts), start=1):
+            flow = self.flow(start.flow)
+            if len(self.stack) >= MAX_FRAMES:
+                self.lines.append(wording.too_many(MAX_FRAMES))
+                self.note("refused", flow.name)
+                return
+            if any(one.kind == "later" for one in start.said) and not _takes_dates(flow):
+                self.lines.append(wording.not_later(flow.title))
+                self.note("refused", flow.name)
+                continue
+            self.stack.append(Frame(flow=flow.name, step=flow.first))
+            self.note("started", flow.name)
+            lines, self.lines = self.lines, []
+            self._fill_start(flow, start.said)
+            if number < len(starts):  # it waits, and asks again when it is its turn
+                self.lines, self.prompt = [], None
+            self.lines = lines + self.lines
+
+    def _fill_start(self, flow: Flow, said: Sequence[Said]) -> None:
+        """Words with a role first: they tell what the others can be."""
+        pairs: list[tuple[SlotSpec, Said]] = []
+        known: dict[str, Choice] = {}
+        for one in sorted(said, key=lambda one: (one.kind == "account" and one.role is None, one.start)):
+            spec = slot_for(flow, one, known, self._holdings)
+            if spec is not None:
+                pairs.append((spec, one))
+                known.setdefault(spec.name, Choice(kind=spec.takes[0], value="", label=""))
+        self._take(flow, pairs)
+
+    def fill(self, commands: Sequence[SetSlot | CorrectSlot]) -> bool:
+        """Fill slots of the frame in work. Returns whether any of them is now something else than before."""
+        if self.frame is None:
+            raise FlowFaultError("A slot was to be filled where no flow is in work.")
+        flow, before = self.flow(self.frame.flow), self.frame.slots
+        pairs = []
+        for command in commands:
+            spec = flow.slots.get(command.slot)
+            if spec is None:
+                raise FlowFaultError(f"The flow '{flow.name}' has no slot '{command.slot}'.")
+            pairs.append((spec, command.said))
+        self._take(flow, pairs)
+        return self.update(misses=0).slots != before
+
+    def _take(self, flow: Flow, pairs: Sequence[tuple[SlotSpec, Said]]) -> None:
+        """Fill from the message. What is said twice of a slot, and differently, is asked about."""
+        for name in dict.fromkeys(spec.name for spec, _ in pairs):
+            self._take_one(flow, flow.slots[name], [said for spec, said in pairs if spec.name == name])
+
+    def _take_one(self, flow: Flow, spec: SlotSpec, said: Sequence[Said]) -> None:
+        prompt = self.before.prompt
+        offered = prompt.choices if prompt is not None and prompt.slot == spec.name else ()
+        values: list[Choice] = []
+        unsure: list[Choice] = []
+        for one in said:
+            check_span(self._message, one)
+            found = value_of(one, spec, self._holdings, offered, self._today)
+            if isinstance(found, Refused):
+                self.lines.append(found.reason)
+                self.note("refused", spec.name)
+                return
+            values += [found.choice] if isinstance(found, Got) else []
+            unsure += found.choices if isinstance(found, Which) else []
+        sure = list(dict.fromkeys(values))
+        if len(sure) == 1 and set(unsure) <= set(sure):
+            self._put(flow, spec, said[0], sure[0])
+        else:
+            self._offer(spec, tuple(dict.fromkeys((*sure, *_common(unsure, said)))))
+
+    def _put(self, flow: Flow, spec: SlotSpec, said: Said, choice: Choice) -> None:
+        frame = self.stack[-1]
+        if choice.kind not in spec.takes:
+            raise FlowFaultError(f"The slot '{spec.name}' does not take '{choice.kind}'.")
+        others = {spec.differs_from, *(one.name for one in flow.slots.values() if one.differs_from == spec.name)}
+        if any(name in others and one.value == choice.value for name, one in frame.slots.items()):
+            self.lines.append(wording.SAME_ACCOUNT)
+            self.note("refused", spec.name)
+            return
+        before = frame.slots.get(spec.name)
+        if before is None or before.value != choice.value:
+            self.update(slots={**frame.slots, spec.name: filled(said, choice, self.before.turn)})
+            self.note("set" if before is None else "corrected", spec.name)
+
+    def _offer(self, spec: SlotSpec, choices: Sequence[Choice]) -> None:
+        """Ask which of several values is meant. A slot that is in doubt is not kept as it was."""
+        self.drop(spec.name)
+        if self.prompt is None:
+            self.prompt = Prompt(asks="choice", slot=spec.name, choices=tuple(choices[:MAX_CHOICES]))
+            self.lines.append(wording.which(self.prompt.choices))
+            self.note("offered", spec.name)
+
+    def drop(self, *names: str) -> None:
+        """Empty slots of the frame in work."""
+        frame = self.stack[-1]
+        self.update(slots={name: one for name, one in frame.slots.items() if name not in names})
+
+    def ask(self, flow: Flow, step: Collect) -> None:
+        """Ask for a step's slot."""
+        frame, spec = self.update(step=step.name), flow.slots[step.slot]
+        choices: tuple[Choice, ...] = ()
+        if spec.type == "own_account":
+            taken = {one.value for one in frame.slots.values()}
+            choices = tuple(one for one in self._holdings.account_choices(spec) if one.value not in taken)[:MAX_CHOICES]
+            if not choices:
+                self.lines.append(wording.NO_ACCOUNT)
+                self.note("refused", flow.name)
+                self.stack.pop()
+                return
+        self.prompt = Prompt(asks="slot", slot=step.slot, choices=choices)
+        self.lines.append(wording.question(step.question, choices))
+        self.note("asked", step.slot)
+
+    def miss(self) -> None:
+        """Say that nothing was understood, and offer a person where that comes again and again."""
+        self.note("not_understood")
+        if self.frame is None:
+            return
+        misses = self.frame.misses + 1
+        offer = misses >= MAX_MISSES
+        self.update(misses=0 if offer else misses)
+        self.lines.append(wording.OFFER_PERSON if offer else wording.NOT_UNDERSTOOD)
+
+
+def _takes_dates(flow: Flow) -> bool:
+    return any(one.type == "date" for one in flow.slots.values())
+
+
+def _common(unsure: Sequence[Choice], said: Sequence[Said]) -> Sequence[Choice]:
+    """Of several words about one payee ("Northgrid", "electricity") those choices that each of them allows."""
+    in_each = [one for one in dict.fromkeys(unsure) if unsure.count(one) == len(said)]
+    return in_each or unsure

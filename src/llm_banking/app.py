@@ -22,9 +22,11 @@ from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import catalogue, feedback, sessions
+from llm_banking.api.v2 import catalogue, confirmations, feedback, operations, payees, sessions
 from llm_banking.api.v2 import chat as v2_chat
+from llm_banking.banking.payees import Payees
 from llm_banking.identity.master_key import load_master_keys
+from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.wiring import Upkeep, build_identity
 from llm_banking.kit.cache import Cache
 from llm_banking.kit.database import Database
@@ -36,6 +38,8 @@ from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.service import ReadingService
 from llm_banking.nlu.taxonomy import BY_NAME
+from llm_banking.operations.gate import Gate
+from llm_banking.operations.policy import load_policy
 from llm_banking.settings import Environment, Settings, load_settings
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -70,6 +74,8 @@ def build_services(settings: Settings) -> Services:
         upkeep=Upkeep(identity, database_url),
         authenticate=identity.authenticate,
         limits=request_limits(settings, settings.redis_url.get_secret_value()),
+        payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
+        gate=Gate(identity.second_factors.step_up, load_policy()),
     )
 
 
@@ -110,7 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.health_check = health.HealthCheck()
     rooms = (
         *(health, auth_users, auth_sessions, auth_oauth, api_keys, mfa),
-        *(v1_chat, v2_chat, sessions, feedback, catalogue, pages),
+        *(v1_chat, v2_chat, confirmations, sessions, feedback, catalogue, operations, payees, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

@@ -18,7 +18,7 @@ from types import FrameType
 import uvicorn
 from pydantic import SecretStr
 
-from llm_banking.banking.demo import seed_accounts
+from llm_banking.banking.demo import seed_accounts, seed_payees
 from llm_banking.identity.demo import CUSTOMERS, DemoSignIn, give_passwords, seed_users
 from llm_banking.identity.hashing import PasswordHasher
 from llm_banking.identity.wiring import build_identity
@@ -166,13 +166,15 @@ async def prepare(settings: Settings) -> tuple[DemoSignIn, ...]:
 
 
 async def seed_demo(database: Database) -> int:
-    """Write the demo customers and accounts that are missing; returns how many customers were given accounts."""
+    """Write the demo customers, accounts and payees that are missing; returns how many were given accounts."""
     yesterday = (utc_now() - timedelta(days=1)).date()
     owners = [one.user_id for one in CUSTOMERS]
     async with database.transaction(scope=Scope.SYSTEM) as session:
         await seed_users(session)
     async with database.transaction(visible_to=owners) as session:
-        return await seed_accounts(session, owners, yesterday)
+        seeded = await seed_accounts(session, owners, yesterday)
+        await seed_payees(session, owners, yesterday)
+        return seeded
 
 
 async def give_demo_passwords(database: Database, settings: Settings) -> tuple[DemoSignIn, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import APIRouter, Depends, Request
 
 from llm_banking.api.limits import RequestLimits
+from llm_banking.banking.payees import Payees
 from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.identity.principal import Policy, Principal
 from llm_banking.identity.wiring import IdentityServices, Upkeep
@@ -21,6 +22,7 @@ from llm_banking.kit.metrics import Metrics
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reader, Reading
 from llm_banking.nlu.service import ReadingService
+from llm_banking.operations.gate import Gate
 from llm_banking.settings import Settings
 
 _POLICY = "__policy__"
@@ -46,6 +48,8 @@ class Services:
     upkeep: Upkeep
     authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]]
     limits: RequestLimits
+    payees: Payees
+    gate: Gate
 
     @property
     def reader(self) -> Reader:

@@ -1,4 +1,4 @@
-"""Demo accounts with 90 days of transactions, the same on every machine for the same last day."""
+"""Demo accounts with 90 days of transactions, and payees, the same on every machine for the same last day."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account
+from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.payees import PayeeKind
+from llm_banking.identity.models import User
 from llm_banking.kit.money import Money
 
 HISTORY_DAYS = 90
 CURRENCY = "USD"
 CARD_LIMIT_MINOR = 1_000_000
+PAYEES_KNOWN_FOR_DAYS = 60
 
 _SHOPS = [
     ("Green Basket Market", 1800, 14500),
@@ -45,6 +48,51 @@ async def seed_accounts(session: AsyncSession, owners: list[UUID], today: date) 
         seeded += 1
     await session.flush()
     return seeded
+
+
+async def seed_payees(session: AsyncSession, owners: list[UUID], today: date) -> int:
+    """Give each owner without payees the other ones and a biller, all of them paid before.
+
+    Returns how many owners were given payees; those who have some are left as they are.
+    """
+    people = {one.id: one for one in await session.scalars(select(User).where(User.id.in_(owners)))}
+    checking = select(Account).where(Account.user_id.in_(owners), Account.kind == "checking")
+    accounts = {one.user_id: one for one in await session.scalars(checking)}
+    known_since = datetime.combine(today - timedelta(days=PAYEES_KNOWN_FOR_DAYS), time(9), UTC)
+    seeded = 0
+    for owner in owners:
+        if await session.scalar(select(func.count()).select_from(Payee).where(Payee.user_id == owner)):
+            continue
+        for other in (one for one in owners if one != owner):
+            session.add(
+                _payee(
+                    owner,
+                    PayeeKind.PERSON,
+                    people[other].display_name,
+                    known_since,
+                    accounts[other].number_last4,
+                    account_id=accounts[other].id,
+                    currency=accounts[other].currency,
+                )
+            )
+        session.add(_payee(owner, PayeeKind.BILLER, "Northgrid Electricity", known_since, "8420"))
+        seeded += 1
+    await session.flush()
+    return seeded
+
+
+def _payee(owner: UUID, kind: PayeeKind, name: str, since: datetime, last4: str, **account: object) -> Payee:
+    return Payee(
+        id=uuid5(owner, f"payee:{name}"),
+        user_id=owner,
+        kind=kind.value,
+        name=name,
+        account_last4=last4,
+        status="active",
+        created_at=since,
+        first_paid_at=since,
+        **account,
+    )
 
 
 async def _seed_owner(session: AsyncSession, owner: UUID, today: date) -> None:

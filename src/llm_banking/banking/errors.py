@@ -57,3 +57,36 @@ class NotReversibleError(LlmBankingError):
 
     def __init__(self) -> None:
         super().__init__("This was taken back before, or cannot be.")
+
+
+class PayeeNotFoundError(LlmBankingError):
+    """There is no such payee, it was removed, or it is somebody else's."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such payee. GET /api/v2/payees lists yours.")
+
+
+class PayeeRefusedError(LlmBankingError):
+    """A payee that cannot be added. It is not told whether the account or the name was wrong."""
+
+    code = "INVALID_REQUEST"
+
+
+class PayeeExistsError(LlmBankingError):
+    """The customer has a payee of that name."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("You have a payee of this name. Choose another name, or remove that one first.")
+
+
+class TooManyPayeesError(LlmBankingError):
+    """A customer has as many payees as there may be."""
+
+    code = "LIMIT_EXCEEDED"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} payees, and more are not kept. Remove one that you no longer pay.")

@@ -112,3 +112,35 @@ class Hold(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"))
+
+
+class Payee(Base):
+    """Somebody whom a customer pays: another customer, an account elsewhere, or a biller.
+
+    `account_id` is an account of this bank; an account elsewhere is encrypted, and only `account_last4` is shown. One
+    that was removed stays, for what was paid to it refers to it.
+    """
+
+    __tablename__ = "payees"
+    __table_args__ = (
+        CheckConstraint("kind IN ('person', 'biller')", name="kind"),
+        CheckConstraint("status IN ('active', 'removed')", name="status"),
+        CheckConstraint("account_last4 ~ '^[0-9A-Z]{4}$'", name="account_last4"),
+        CheckConstraint(
+            "num_nonnulls(account_id, account_encrypted) = 1 OR (kind = 'biller' AND account_id IS NULL)",
+            name="account",
+        ),
+        CheckConstraint("(account_id IS NULL) = (currency IS NULL)", name="currency"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    name: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    account_last4: Mapped[str] = mapped_column(String(4))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    status: Mapped[str] = mapped_column(String(8), default="active")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    first_paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,0 +1,81 @@
+"""Rows of the gate. What of them may change, and when, the database says too (migration 0005)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from llm_banking.kit.clock import utc_now
+from llm_banking.kit.database import Base
+from llm_banking.kit.ids import uuid7
+
+_KINDS = "kind IN ('own_transfer', 'payee_transfer', 'bill_payment')"
+
+
+class PendingOperation(Base):
+    """What a customer was shown and may approve. Only `status` and `consumed_at` change, once.
+
+    `session_id` is the conversation it came from: no foreign key, for this row outlives that one.
+    """
+
+    __tablename__ = "pending_operations"
+    __table_args__ = (
+        CheckConstraint(_KINDS, name="kind"),
+        CheckConstraint("channel IN ('api', 'chat')", name="channel"),
+        CheckConstraint("status IN ('pending', 'consumed', 'voided', 'expired')", name="status"),
+        CheckConstraint("(status = 'consumed') = (consumed_at IS NOT NULL)", name="consumed_at"),
+        CheckConstraint("consumed_at >= created_at AND consumed_at < expires_at", name="in_time"),
+        Index("ix_pending_operations_user_id", "user_id", "id"),
+        Index("ix_pending_operations_open", "user_id", postgresql_where=text("status = 'pending'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    payload_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    summary: Mapped[str] = mapped_column(Text)
+    requires: Mapped[list[str]] = mapped_column(ARRAY(String(16)))
+    session_id: Mapped[UUID | None]
+    channel: Mapped[str] = mapped_column(String(8))
+    status: Mapped[str] = mapped_column(String(8), default="pending")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    consumed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class BankOperation(Base):
+    """What was done for a customer. Final. `request` is the payload that was approved."""
+
+    __tablename__ = "bank_operations"
+    __table_args__ = (
+        CheckConstraint(_KINDS, name="kind"),
+        CheckConstraint("status IN ('executed', 'failed', 'scheduled')", name="status"),
+        CheckConstraint("amount_minor > 0", name="amount_minor"),
+        CheckConstraint(
+            "(status = 'executed') = (entry_id IS NOT NULL) AND (entry_id IS NULL) = (executed_at IS NULL)",
+            name="executed",
+        ),
+        Index("ix_bank_operations_user_executed", "user_id", "executed_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    pending_id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), unique=True)
+    entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"), unique=True)
+    payee_id: Mapped[UUID | None] = mapped_column(ForeignKey("payees.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    request: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    confirmation_code: Mapped[str] = mapped_column(String(16), unique=True)
+    message_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    executed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

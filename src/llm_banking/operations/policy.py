@@ -1,0 +1,113 @@
+"""The bank's rules on moving money, read from data and strict: what the data does not allow is not possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from llm_banking.identity.step_up import Method
+from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.money import MINOR_DIGITS, Money, MoneyError
+from llm_banking.operations.drafts import Kind
+from llm_banking.operations.errors import NotPossibleError
+
+Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,3})?$")]
+EITHER_METHOD = frozenset({Method.TOTP, Method.WEBAUTHN})
+PASSKEY_ALONE = frozenset({Method.WEBAUTHN})
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Amounts(_Strict):
+    per_operation: Decimal
+    per_day: Decimal
+    step_up_above: Decimal
+    code_up_to: Decimal
+    new_payee_limit: Decimal
+
+
+class _Document(_Strict):
+    pending_minutes: int = Field(ge=1, le=60)
+    open_at_most: int = Field(ge=1, le=100)
+    new_payee_hours: int = Field(ge=1, le=24 * 14)
+    fees: dict[Kind, Decimal]
+    currencies: dict[str, _Amounts] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if set(self.fees) != set(Kind):
+            raise ValueError("a fee is needed for each kind of operation")
+        if not set(self.currencies) <= set(MINOR_DIGITS):
+            raise ValueError("a currency is not one that the bank uses")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The amounts of one currency."""
+
+    per_operation: Money
+    per_day: Money
+    step_up_above: Money
+    code_up_to: Money
+    new_payee_limit: Money
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPolicy:
+    """What is allowed, and what is asked for."""
+
+    lifetime: timedelta
+    open_at_most: int
+    new_payee_period: timedelta
+    fees: dict[Kind, str]
+    limits: dict[str, Limits]
+
+    def limits_of(self, currency: str) -> Limits:
+        """The limits of a currency. Raises NotPossibleError where the policy does not list it."""
+        found = self.limits.get(currency)
+        if found is None:
+            raise NotPossibleError(f"Money in {currency} cannot be sent here. Choose an account in another currency.")
+        return found
+
+    def fee(self, kind: Kind, currency: str) -> Money:
+        """What an operation costs."""
+        return Money.parse(self.fees[kind], currency)
+
+    def methods(self, amount: Money, *, first_payment: bool) -> frozenset[Method]:
+        """By which factors an operation may be proved; none where it needs no proof."""
+        limits = self.limits_of(amount.currency)
+        if not first_payment and amount.amount_minor <= limits.step_up_above.amount_minor:
+            return frozenset()
+        return EITHER_METHOD if amount.amount_minor <= limits.code_up_to.amount_minor else PASSKEY_ALONE
+
+
+def load_policy(text: str | None = None) -> OperationPolicy:
+    """The shipped policy, or that of a text. Raises ConfigurationError where it is incomplete or not strict."""
+    if text is None:
+        text = resources.files("llm_banking.operations").joinpath("policy.yml").read_text("utf-8")
+    try:
+        document = _Document.model_validate(yaml.safe_load(text))
+        limits = {
+            currency: Limits(**{name: Money.parse(value, currency) for name, value in amounts.model_dump().items()})
+            for currency, amounts in document.currencies.items()
+        }
+        for currency in limits:
+            for fee in document.fees.values():
+                Money.parse(fee, currency)
+    except (yaml.YAMLError, ValidationError, MoneyError) as error:
+        raise ConfigurationError(f"operations/policy.yml cannot be used: {error}") from error
+    return OperationPolicy(
+        timedelta(minutes=document.pending_minutes),
+        document.open_at_most,
+        timedelta(hours=document.new_payee_hours),
+        dict(document.fees),
+        limits,
+    )

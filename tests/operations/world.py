@@ -1,0 +1,196 @@
+"""Customers with accounts, payees and second factors, each in a transaction of their own; and a gate on a clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from llm_banking.banking.ledger import Own, transfer
+from llm_banking.banking.ledger_store import post
+from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.payees import Payees
+from llm_banking.identity.models import User
+from llm_banking.identity.principal import Permission, Principal
+from llm_banking.identity.second_factors import FactorProof, SecondFactors
+from llm_banking.identity.secret_box import SecretBox
+from llm_banking.identity.step_up import Challenge, PasskeyAnswer, Refusal, TotpCode
+from llm_banking.kit.clock import utc_now
+from llm_banking.kit.database import Database, Scope
+from llm_banking.kit.money import Money
+from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
+from llm_banking.operations.gate import Channel, Gate
+from llm_banking.operations.policy import load_policy
+from llm_banking.operations.records import Operation, Pending
+from tests.identity.people import MASTER_KEYS, Clock, code_now, second_factors, with_passkey, with_totp
+from tests.identity.software_authenticator import SoftwareAuthenticator
+
+WRITE = frozenset({Permission.BANKING_READ, Permission.BANKING_WRITE})
+
+
+def usd(amount: str) -> Money:
+    return Money.parse(amount, "USD")
+
+
+@dataclass
+class World:
+    """A gate over a database, on a clock that stands still."""
+
+    database: Database
+    clock: Clock = field(default_factory=lambda: Clock(utc_now()))
+    factors: SecondFactors = field(init=False)
+    gate: Gate = field(init=False)
+    payees: Payees = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.factors = second_factors(self.clock)
+        self.gate = Gate(self.factors.step_up, load_policy(), clock=self.clock)
+        self.payees = Payees(SecretBox(MASTER_KEYS), clock=self.clock)
+
+    async def customer(self, name: str = "Zoe Quill", balance: str = "20000.00") -> Customer:
+        """A customer with checking, savings and a card; the money is on checking."""
+        found = Customer(self, uuid4(), name, uuid4(), uuid4(), uuid4())
+        async with self.database.transaction(scope=Scope.SYSTEM) as session:
+            row = {"id": found.id, "display_name": name, "account_type": "user", "created_at": utc_now()}
+            await session.execute(insert(User), [row])
+        async with self.database.transaction(visible_to={found.id}) as session:
+            kinds = ((found.checking, "checking"), (found.savings, "savings"), (found.card, "credit_card"))
+            plain = {"user_id": found.id, "currency": "USD", "floor_minor": 0, "created_at": utc_now()}
+            rows = [
+                {"id": one, "kind": kind, "name": kind.title(), "number_last4": f"{one.int % 10_000:04d}", **plain}
+                for one, kind in kinds
+            ]
+            await session.execute(insert(Account), rows)
+            if usd(balance).amount_minor:
+                opening = transfer(
+                    uuid4(),
+                    payer=Own.OUTSIDE,
+                    payee=found.checking,
+                    amount=usd(balance),
+                    booked_at=utc_now(),
+                    kind="opening",
+                    payer_reads="x",
+                    payee_reads="x",
+                )
+                await post(session, opening)
+        return found
+
+
+@dataclass
+class Customer:
+    """A person, what they own, and what is in their pockets."""
+
+    world: World
+    id: UUID
+    name: str
+    checking: UUID
+    savings: UUID
+    card: UUID
+    secret: bytes = b""
+    key: SoftwareAuthenticator = field(default_factory=SoftwareAuthenticator)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(self.id, str(self.id), WRITE, frozenset({self.id}), account_type="user")
+
+    async def add_app(self) -> None:
+        async with self.world.database.transaction(scope=Scope.IDENTITY) as session:
+            self.secret = await with_totp(session, self.world.factors, self.id, self.world.clock)
+
+    async def add_passkey(self) -> None:
+        async with self.world.database.transaction(scope=Scope.IDENTITY) as session:
+            await with_passkey(session, self.world.factors, self.id, self.key)
+        self.key.user_handle = self.id.bytes
+
+    async def payee(self, other: Customer | None = None, *, known: bool = True, biller: bool = False) -> UUID:
+        """A payee: another customer, or somebody elsewhere; one that is known was added and paid long ago."""
+        now = self.world.clock()
+        since = now.replace(year=now.year - 1) if known else now
+        payee_id = uuid4()
+        row: dict[str, Any] = {
+            "id": payee_id,
+            "user_id": self.id,
+            "kind": "biller" if biller else "person",
+            "name": other.name if other else "Northgrid",
+            "account_id": other.checking if other else None,
+            "account_encrypted": None if other else b"sealed",
+            "account_last4": "1234",
+            "currency": "USD" if other else None,
+            "status": "active",
+            "created_at": since,
+            "first_paid_at": since if known else None,
+        }
+        async with self.world.database.transaction(visible_to={self.id}) as session:
+            await session.execute(insert(Payee), [row])
+        return payee_id
+
+    def own(self, amount: str) -> OwnTransfer:
+        return OwnTransfer(self.checking, self.savings, usd(amount))
+
+    def send(self, payee_id: UUID, amount: str, note: str | None = None) -> PayeeTransfer:
+        return PayeeTransfer(self.checking, payee_id, usd(amount), note)
+
+    def pay(self, payee_id: UUID, amount: str) -> BillPayment:
+        return BillPayment(self.checking, payee_id, usd(amount))
+
+    def transaction(self) -> Any:
+        return self.world.database.transaction(visible_to={self.id})
+
+    async def propose(self, draft: Draft, chat_session_id: UUID | None = None) -> Pending:
+        channel: Channel = "api" if chat_session_id is None else "chat"
+        async with self.transaction() as session:
+            return await self.world.gate.propose(
+                session, self.principal, draft, channel=channel, chat_session_id=chat_session_id
+            )
+
+    async def begin(self, pending_id: UUID) -> Challenge | None:
+        async with self.transaction() as session:
+            return await self.world.gate.begin_step_up(session, self.principal, pending_id)
+
+    def code(self, challenge: Challenge) -> FactorProof:
+        """A code that was not used; the clock moves on for it."""
+        self.world.clock.advance(seconds=30)
+        return FactorProof(challenge.id, TotpCode(code_now(self.secret, self.world.clock)))
+
+    def touch(self, challenge: Challenge) -> FactorProof:
+        assert challenge.webauthn is not None
+        return FactorProof(challenge.id, PasskeyAnswer(self.key.get(challenge.webauthn)))
+
+    async def prove(self, pending_id: UUID) -> FactorProof:
+        challenge = await self.begin(pending_id)
+        assert challenge is not None
+        return self.code(challenge) if self.secret else self.touch(challenge)
+
+    async def approve(self, pending_id: UUID, proof: FactorProof | None = None) -> Operation | Refusal:
+        async with self.transaction() as session:
+            return await self.world.gate.approve(session, self.principal, pending_id, proof=proof)
+
+    async def done(self, pending_id: UUID, proof: FactorProof | None = None) -> Operation:
+        found = await self.approve(pending_id, proof)
+        assert isinstance(found, Operation)
+        return found
+
+    async def void(self, pending_id: UUID) -> Pending:
+        async with self.transaction() as session:
+            return await self.world.gate.void(session, self.principal, pending_id)
+
+    async def balances(self) -> tuple[int, int]:
+        """Checking and savings, in minor units."""
+        async with self.transaction() as session:
+            rows = await session.execute(text("SELECT id, balance_minor FROM accounts"))
+            found = {row.id: row.balance_minor for row in rows}
+        return found[self.checking], found[self.savings]
+
+
+async def tampered(owner: Database, statement: str, **values: Any) -> None:
+    """Change a frozen row behind the gate's back, as nobody but the tables' owner could, without its triggers."""
+    async with owner.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(statement), values)
+
+
+async def count(session: AsyncSession, table: str) -> int:
+    return int(await session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)  # noqa: S608 - our tables

@@ -278,9 +278,7 @@ class _FlowReader:
         if missing:
             raise FlowInvalidError(f"{self._file}:{line}: the slot '{missing[0]}' was not asked for before.")
 
-    def _fields(
-        self, raw: object, line: int, allowed: set[str] | None, needed: set[str] | None = None
-    ) -> _Located:
+    def _fields(self, raw: object, line: int, allowed: set[str] | None, needed: set[str] | None = None) -> _Located:
         if not isinstance(raw, _Located):
             raise FlowInvalidError(f"{self._file}:{line}: a mapping is needed here.")
         for name in sorted(set(raw) - allowed) if allowed is not None else ():
@@ -294,7 +292,7 @@ class _FlowReader:
         value = fields[name]
         if not isinstance(value, str) or not value.strip():
             self._refuse(fields, f"'{name}' is not a text")
-        return cast("str", value)
+        return value
 
     def _words(self, fields: _Located, name: str) -> tuple[str, ...]:
         value = fields[name]

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,16 +19,17 @@ from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import payees_of
 from llm_banking.banking.service import AccountBalance, AccountKind
 from llm_banking.dialogue.flow_files import SlotSpec
-from llm_banking.dialogue.tracker import MAX_CHOICES, Choice, ValueKind
+from llm_banking.dialogue.tracker import MAX_CHOICES, Choice
 from llm_banking.nlu.slots import normalise_account, normalise_bill_type
+from llm_banking.nlu.slots.lexicon import word_set
 
 ALIKE = 0.75
 """Share of letters in common from which a name is near enough to ask about (Ratcliff and Obershelp 1988)."""
 MAX_NAME_CHARS = 80
 _LAST4 = re.compile(r"(?<!\d)(\d{4})(?!\d)")
-_FILLERS = frozenset(
+_FILLERS = word_set(
     "a account accounts an another acct bill card ending for from i in instead into it its it's mine money my no not "
-    "number of on one our out please that that's the then this to use using with".split()
+    "number of on one our out please that that's the then this to use using with"
 )
 
 
@@ -62,9 +62,7 @@ class Holdings:
     def payee_choices(self, spec: SlotSpec) -> tuple[Choice, ...]:
         """The payees that a slot takes."""
         return tuple(
-            Choice(kind=cast("ValueKind", one.kind), value=str(one.id), label=one.name)
-            for one in self.payees
-            if one.kind in spec.takes
+            Choice(kind=one.kind, value=str(one.id), label=one.name) for one in self.payees if one.kind in spec.takes
         )
 
     def match(self, text: str, spec: SlotSpec) -> Match:

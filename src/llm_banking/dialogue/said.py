@@ -13,6 +13,7 @@ from llm_banking.dialogue.commands import Said, SaidKind
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import Slot, normalise_amount, normalise_quantity
+from llm_banking.nlu.slots.lexicon import word_set
 
 Part = Reading | Request
 _KINDS: dict[str, SaidKind] = {
@@ -31,16 +32,21 @@ _NOTE = re.compile(
     re.IGNORECASE,
 )
 _PORTION = re.compile(r"\b(?:half|all|everything|the rest|as much as|most of)\b", re.IGNORECASE)
+_PATTERNS: tuple[tuple[SaidKind, re.Pattern[str], int | str], ...] = (
+    ("negative_amount", _NEGATIVE, 0),
+    ("note", _NOTE, "note"),
+    ("quantity", _PORTION, 0),
+)
 _LEAD = re.compile(
     r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|make (?:it|that)|it's|its|it is|just|only|"
     r"use|take|change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
     re.IGNORECASE,
 )
 _TRAIL = re.compile(r"(?:\W|\b(?:please|instead|then|thanks|thank you|rather|pls))+\Z", re.IGNORECASE)
-_FILLERS = frozenset(
+_FILLERS = word_set(
     "a account actually amount and another bill card change ending for from go i in instead into is it it's its just "
     "make maybe mean meant money my no not of oh ok okay on one only our out please rather say sorry take that that's "
-    "the then this to use wait want with would like i'd let's".split()
+    "the then this to use wait want with would like i'd let's"
 )
 _MARKS = re.compile(
     r"^\W*(?:no\b(?!\s+(?:problem|worries))|nope|not|actually|sorry|wait|rather|i meant?)\b|\binstead\b|\brather\b|"
@@ -73,14 +79,14 @@ def _found(part: Part, today: date) -> Iterator[Said]:
             covered.append((slot.start, slot.end))
             role = slot.value.get("role") if isinstance(slot.value, dict) else None
             yield Said(kind, slot.text, slot.start, slot.end, role)
-    for kind, pattern, group in (("negative_amount", _NEGATIVE, 0), ("note", _NOTE, "note"), ("quantity", _PORTION, 0)):
+    for read, pattern, group in _PATTERNS:
         found = pattern.search(part.text)
         if found is None:
             continue
         first, last = start + found.start(group), start + found.end(group)
-        if kind == "quantity" and (any(one.name == "amount" for one in part.slots) or (first, last) in covered):
+        if read == "quantity" and (any(one.name == "amount" for one in part.slots) or (first, last) in covered):
             continue
-        yield Said(kind, found[group], first, last)
+        yield Said(read, found[group], first, last)
 
 
 def _kind_of(slot: Slot, today: date) -> SaidKind | None:

@@ -15,6 +15,24 @@ MAX_FRAMES = 4
 MAX_EVENTS = 40
 MAX_CHOICES = 8
 
+Happened = Literal[
+    "started",
+    "set",
+    "corrected",
+    "asked",
+    "offered",
+    "refused",
+    "proposed",
+    "approved",
+    "voided",
+    "cancelled",
+    "denied",
+    "not_understood",
+    "digressed",
+    "handed_off",
+    "resumed",
+    "fault",
+]
 ValueKind = Literal["money", "own_account", "person", "biller", "date", "text"]
 
 
@@ -84,10 +102,7 @@ class Event(_Remembered):
     """Something that happened in a turn, and to what: a slot, a flow, an intent or a pending id."""
 
     turn: int
-    what: Literal[
-        *("started", "set", "corrected", "asked", "offered", "refused", "proposed", "approved", "voided", "cancelled"),
-        *("denied", "not_understood", "digressed", "handed_off", "resumed", "left", "fault"),
-    ]
+    what: Happened
     of: str = Field(default="", max_length=64)
 
 

@@ -37,7 +37,9 @@ from llm_banking.nlu.requests import COURTESIES, Request
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 
 _ALSO_PAID = frozenset({"schedule_payment"})
-_ASKS_HOW = re.compile(r"^\W*(?:how|what|what's|when|where|why|which|is|are|does|do|did|can i|could i)\b", re.IGNORECASE)
+_ASKS_HOW = re.compile(
+    r"^\W*(?:how|what|what's|when|where|why|which|is|are|does|do|did|can i|could i)\b", re.IGNORECASE
+)
 _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
@@ -65,8 +67,7 @@ class Understanding:
             return (Proposal(reading.text, self._begun(chosen)),)
         parts = _parts(reading)
         if not any(self._starts(part) for part in parts):
-            found = propose_all(reading, tracker, self.answer_confidence)
-            return found
+            return propose_all(reading, tracker, self.answer_confidence)
         out = []
         for part in parts:
             flow = self._starts(part)
@@ -136,29 +137,24 @@ class Understanding:
             else:
                 yield from self._fills(flow, frame, asked, said)
             return
-        bare = self._bare(part, flow, frame, asked)
+        bare = self._bare(part, flow, asked)
         if bare is not None:
             yield _set(frame, *bare)
             return
-        yield self._besides(part, tracker, flow)
+        yield self._besides(part, flow, tracker)
 
-    def _besides(self, part: Part, tracker: Tracker, flow: Flow) -> Command:
+    def _besides(self, part: Part, flow: Flow, tracker: Tracker) -> Command:
         """What fills no slot: a no, a question, another matter, or nothing that is understood."""
-        if self._sure(part):
-            if part.intent == "deny":
-                return Deny()
-            if part.intent == "speak_to_agent":
-                return HandOff(part.confidence)
-            other = self._starts(part)
-            if other is not None and other.name != flow.name:
-                return self._start(other, part)
-            if part.intent != "affirm" and other is None:
-                return Answer(part.intent, part.confidence)
-            return Unclear()
-        if part.in_scope and _ASKS_HOW.search(part.text):
-            found = propose(part, tracker, self.answer_confidence)
+        if not self._sure(part):
+            asks = part.in_scope and _ASKS_HOW.search(part.text)
+            found = propose(part, tracker, self.answer_confidence) if asks else Unclear()
             return found if isinstance(found, Answer | Clarify) else Unclear()
-        return Unclear()
+        if part.intent in ("deny", "speak_to_agent"):
+            return Deny() if part.intent == "deny" else HandOff(part.confidence)
+        other = self._starts(part)
+        if other is not None:
+            return self._start(other, part) if other.name != flow.name else Unclear()
+        return Answer(part.intent, part.confidence) if part.intent != "affirm" else Unclear()
 
     def _sure(self, part: Part) -> bool:
         return part.in_scope and part.confidence >= self.answer_confidence
@@ -174,7 +170,7 @@ class Understanding:
         same = {*words_of(already.label), *words_of(already.text)}
         return any(not set(words_of(one.text)) & same for one in goes_to)
 
-    def _bare(self, part: Part, flow: Flow, frame: Frame, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
+    def _bare(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
         """The value that a short answer is, as a whole, and the slot that it is for."""
         start = part.start if isinstance(part, Request) else 0
         amount = bare_amount(part.text, start)
@@ -203,7 +199,9 @@ class Understanding:
             yield Unclear()
 
     def _correctable(self, part: Part, flow: Flow) -> list[SlotSpec]:
-        return [one for one in flow.slots.values() if one.type in ("payee", "own_account")] if corrects(part.text) else []
+        return (
+            [one for one in flow.slots.values() if one.type in ("payee", "own_account")] if corrects(part.text) else []
+        )
 
 
 def _parts(reading: Reading) -> tuple[Part, ...]:

@@ -11,7 +11,17 @@ from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.filling import Got, Refused, Which, check_span, filled, value_of
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.holdings import Holdings
-from llm_banking.dialogue.tracker import MAX_CHOICES, MAX_EVENTS, MAX_FRAMES, Choice, Event, Frame, Prompt, Tracker
+from llm_banking.dialogue.tracker import (
+    MAX_CHOICES,
+    MAX_EVENTS,
+    MAX_FRAMES,
+    Choice,
+    Event,
+    Frame,
+    Happened,
+    Prompt,
+    Tracker,
+)
 from llm_banking.dialogue.understanding import slot_for
 
 MAX_MISSES = 3
@@ -49,9 +59,9 @@ class Work:
             raise FlowFaultError(f"There is no flow '{name}'.")
         return found
 
-    def note(self, what: str, of: object = "") -> None:
+    def note(self, what: Happened, of: object = "") -> None:
         """Remember an event."""
-        self.events.append(Event.model_validate({"turn": self.before.turn, "what": what, "of": str(of)[:64]}))
+        self.events.append(Event(turn=self.before.turn, what=what, of=str(of)[:64]))
 
     def tracker(self) -> Tracker:
         """What the next turn finds."""

@@ -19,8 +19,15 @@ from llm_banking.nlu.taxonomy import CONVERSATIONAL
 ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
 """Intents that are answered from the customer's own rows."""
 
-SaidKind = Literal["amount", "negative_amount", "quantity", "account", "name", "bill", "later", "note", "option"]
-"""Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like."""
+SaidKind = Literal[
+    "amount", "negative_amount", "quantity", "account", "name", "bill", "phrase", "later", "note", "option"
+]
+"""Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
+what follows "to" or "from" and may name an account or a payee, or nothing.
+"""
+
+Role = Literal["source", "target"]
+"""Where money comes from, and where it goes."""
 
 _FOLLOW_UP = re.compile(r"^\W*(and|also|what about|how about|same for)\b", re.IGNORECASE)
 ORDINALS = (
@@ -76,7 +83,7 @@ class Said:
     text: str
     start: int
     end: int
-    role: Literal["source", "target"] | None = None
+    role: Role | None = None
     option: int | None = None
 
 

@@ -56,12 +56,16 @@ class Bank:
 
 @dataclass(frozen=True, slots=True)
 class FlowReply:
-    """What is said about operations, and what shall be remembered. `pending` is what the text asks a yes for."""
+    """What is said about operations, and what shall be remembered.
+
+    `pending` is what the text asks a yes for, `intent` what starts the flow that is in work.
+    """
 
     text: str
     tracker: Tracker
     next_steps: tuple[str, ...] = ()
     pending: Shown | None = None
+    intent: str | None = None
 
 
 class FlowTurn:
@@ -97,7 +101,9 @@ class FlowTurn:
             work.note("fault")
             work.lines = [wording.FAULT]
         pending = work.frame.pending if work.frame and work.prompt and work.prompt.asks == "approval" else None
-        return FlowReply("\n\n".join(work.lines), work.tracker(), wording.next_steps(work.prompt, pending), pending)
+        begun_by = work.flow(work.frame.flow).starts_on[0] if work.frame else None
+        steps = wording.next_steps(work.prompt, pending)
+        return FlowReply("\n\n".join(work.lines), work.tracker(), steps, pending, begun_by)
 
     async def _apply(self, commands: Sequence[FlowCommand]) -> None:
         for command in commands:
@@ -237,7 +243,10 @@ class FlowTurn:
         if prompt is not None and prompt.asks == "approval":
             self._work.note("denied")
             await self._cancel()
-        elif prompt is None or prompt.asks != "choice":
+        elif prompt is not None and prompt.asks == "choice" and self._work.frame is not None:
+            self._work.note("denied")
+            self._work.turn_down()
+        else:
             self._work.miss()
 
     async def _cancel(self) -> None:

@@ -104,7 +104,7 @@ def _money(said: Said, holdings: Holdings) -> Value:
 
 
 def _named(said: Said, spec: SlotSpec, holdings: Holdings) -> Value:
-    if said.kind not in ("name", "account", "bill"):
+    if said.kind not in ("name", "account", "bill", "phrase"):
         raise FlowFaultError("Words were proposed as an account or payee that are none.")
     found = holdings.match(said.text, spec)
     if found.sure:
@@ -112,6 +112,6 @@ def _named(said: Said, spec: SlotSpec, holdings: Holdings) -> Value:
     if found.choices:
         return Which(found.choices)
     quoted = " ".join(said.text.split())[:MAX_QUOTED_CHARS]
-    if said.kind == "account":
+    if spec.type == "own_account":
         return Refused(f"You have no account “{quoted}” that I can use for this.")
     return Refused(f"“{quoted}” is not among your payees. Add a new payee first; I pay no one who is not on your list.")

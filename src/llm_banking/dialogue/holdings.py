@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from uuid import UUID
@@ -72,7 +72,8 @@ class Holdings:
         if exact:
             return Match(exact[:MAX_CHOICES], sure=len(exact) == 1)
         accounts = self._match_accounts(text, spec)
-        payees = _near_payees(text, self.payee_choices(spec))
+        named, alike = _near_payees(text, self.payee_choices(spec))
+        payees = named or (() if accounts else alike)
         if accounts and not payees:
             return Match(accounts[:MAX_CHOICES], sure=len(accounts) == 1)
         return Match((*accounts, *payees)[:MAX_CHOICES])
@@ -112,21 +113,23 @@ def _readings(text: str) -> set[tuple[str, ...]]:
     return {words, words[first:last]} - {()}
 
 
-def _near_payees(text: str, choices: Iterable[Choice]) -> tuple[Choice, ...]:
-    """Payees whose name begins with the text, holds its words, or is spelt much like it."""
-    found = []
-    for choice in choices:
-        name = words_of(choice.label)
-        if any(_near(said, name) for said in _readings(text) | _bill_words(text)):
-            found.append(choice)
-    return tuple(found)
+def _near_payees(text: str, choices: Sequence[Choice]) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Payees whose name holds all words of the text or begins with it; and those that are only spelt much like it.
+
+    The former come with the latter, for who says "Bob" may mean Bobbie.
+    """
+    readings = _readings(text) | _bill_words(text)
+    named = [one for one in choices if any(set(said) <= set(words_of(one.label)) for said in readings)]
+    alike = tuple(one for one in choices if one in named or any(_alike(said, words_of(one.label)) for said in readings))
+    return (alike if named else ()), alike
 
 
-def _near(said: tuple[str, ...], name: tuple[str, ...]) -> bool:
+def _alike(said: tuple[str, ...], name: tuple[str, ...]) -> bool:
     whole, other = " ".join(name), " ".join(said)
-    if len(other) >= 2 and (whole.startswith(other) or set(said) <= set(name)):
-        return True
-    return len(other) >= 3 and any(SequenceMatcher(None, other, one).ratio() >= ALIKE for one in (whole, name[0]))
+    begins = len(other) >= 2 and whole.startswith(other)
+    return begins or (
+        len(other) >= 3 and any(SequenceMatcher(None, other, one).ratio() >= ALIKE for one in (whole, name[0]))
+    )
 
 
 def _bill_words(text: str) -> set[tuple[str, ...]]:

@@ -6,10 +6,11 @@ A value is read from the words again, by rule, where a slot is filled (`dialogue
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import cast
 
-from llm_banking.dialogue.commands import Said, SaidKind
+from llm_banking.dialogue.commands import Role, Said, SaidKind
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import Slot, normalise_amount, normalise_quantity
@@ -37,6 +38,15 @@ _PATTERNS: tuple[tuple[SaidKind, re.Pattern[str], int | str], ...] = (
     ("note", _NOTE, "note"),
     ("quantity", _PORTION, 0),
 )
+_PHRASE = re.compile(
+    r"\b(?P<way>to|into|from|using)\s+(?P<what>[\w'\u2019& -]{2,40}?)"
+    r"(?=\s+(?:from|to|into|using|with|please|instead|now|today|and|for)\b|\s*[.,;!?]|\s*\Z)",
+    re.IGNORECASE,
+)
+_WAY_BEFORE = re.compile(
+    r"\b(?P<way>to|into|from|using)\s+(?:(?!to\b|into\b|from\b|using\b)[\w'\u2019]+\s+){0,2}\Z", re.IGNORECASE
+)
+_ROLES: Mapping[str, Role] = {"to": "target", "into": "target", "from": "source", "using": "source"}
 _LEAD = re.compile(
     r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|make (?:it|that)|it's|its|it is|just|only|"
     r"use|take|change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
@@ -72,21 +82,32 @@ def said_in(part: Part, today: date) -> tuple[Said, ...]:
 
 def _found(part: Part, today: date) -> Iterator[Said]:
     start = part.start if isinstance(part, Request) else 0
+    noted = _NOTE.search(part.text)
     covered: list[tuple[int, int]] = []
     for slot in part.slots:
         kind = _kind_of(slot, today)
-        if kind is not None:
+        if kind is not None and not (noted and slot.end > start + noted.start()):
             covered.append((slot.start, slot.end))
-            role = slot.value.get("role") if isinstance(slot.value, dict) else None
-            yield Said(kind, slot.text, slot.start, slot.end, role)
+            yield Said(kind, slot.text, slot.start, slot.end, _role(part.text[: slot.start - start], slot))
     for read, pattern, group in _PATTERNS:
         found = pattern.search(part.text)
-        if found is None:
+        if found is None or (read == "quantity" and any(one.name in ("amount", "quantity") for one in part.slots)):
             continue
         first, last = start + found.start(group), start + found.end(group)
-        if read == "quantity" and (any(one.name == "amount" for one in part.slots) or (first, last) in covered):
-            continue
+        covered.append((first, last))
         yield Said(read, found[group], first, last)
+    for phrase in _PHRASE.finditer(part.text[: noted.start() if noted else len(part.text)]):
+        first, last = start + phrase.start("what"), start + phrase.end("what")
+        if not any(first < end and begin < last for begin, end in covered):
+            yield Said("phrase", phrase["what"], first, last, _ROLES[phrase["way"].lower()])
+
+
+def _role(before: str, slot: Slot) -> Role | None:
+    """Where money goes by the reader's word, or by the preposition that stands at most two words before."""
+    if isinstance(slot.value, dict) and slot.value.get("role") in ("source", "target"):
+        return cast("Role", slot.value["role"])
+    found = _WAY_BEFORE.search(before) if _KINDS.get(slot.name) in ("account", "name") else None
+    return _ROLES[found["way"].lower()] if found else None
 
 
 def _kind_of(slot: Slot, today: date) -> SaidKind | None:

@@ -9,7 +9,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.dialogue.commands import Answer, Clarify, FlowCommand, HandOff, Proposal, StartFlow
+from llm_banking.dialogue.commands import (
+    Answer,
+    Clarify,
+    Command,
+    CorrectSlot,
+    FlowCommand,
+    HandOff,
+    Proposal,
+    SetSlot,
+    StartFlow,
+)
 from llm_banking.dialogue.engine import Bank, FlowReply, FlowTurn
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.holdings import Holdings, holdings_of
@@ -74,21 +84,34 @@ def _joined(
     reading: Reading, proposals: Sequence[Proposal], said: Reply | None, flow: FlowReply, knowledge: Knowledge
 ) -> Reply:
     """One reply: the answers first, and last what the operation asks, so that the question is what stands open."""
-    started = next((one.command for one in proposals if isinstance(one.command, StartFlow)), None)
+    intent, confidence = _intent(reading, [one.command for one in proposals], said, flow)
     tracker = flow.tracker.model_copy(
         update={
-            "last_intent": said.tracker.last_intent if said else (started.intent if started else reading.intent),
+            "last_intent": said.tracker.last_intent if said else intent,
             "offered": said.tracker.offered if said else (),
         }
     )
-    steps = flow.next_steps or (said.next_steps if said else tuple(knowledge.entry(one).ask for one in _AFTER))
+    texts = [said.text if said else "", flow.text]
+    if any(isinstance(one.command, HandOff) for one in proposals):
+        texts.reverse()
     return Reply(
-        text="\n\n".join(text for text in (said.text if said else "", flow.text) if text),
-        intent=started.intent if started else (said.intent if said else reading.intent),
-        confidence=started.confidence if started else (said.confidence if said else reading.confidence),
+        text="\n\n".join(text for text in texts if text),
+        intent=intent,
+        confidence=confidence,
         in_scope=said.in_scope if said else True,
-        next_steps=steps,
+        next_steps=flow.next_steps or (said.next_steps if said else tuple(knowledge.entry(one).ask for one in _AFTER)),
         citations=said.citations if said else (),
         tracker=tracker,
         pending=flow.pending,
     )
+
+
+def _intent(reading: Reading, commands: Sequence[Command], said: Reply | None, flow: FlowReply) -> tuple[str, float]:
+    """What a message is reported to be: what it began, what it was answered with, or a part of what is in work."""
+    started = next((one for one in commands if isinstance(one, StartFlow)), None)
+    if started is not None:
+        return started.intent, started.confidence
+    if said is not None:
+        return said.intent, said.confidence
+    fills = any(isinstance(one, SetSlot | CorrectSlot) for one in commands)
+    return (flow.intent or reading.intent) if fills else reading.intent, reading.confidence

@@ -80,10 +80,14 @@ class Shown(_Remembered):
 
 
 class Frame(_Remembered):
-    """One flow in work: the slots that are filled, the step it waits at, what was proposed at its end."""
+    """One flow in work: the slots that are filled, the step it waits at, what was proposed at its end.
+
+    `offers` are the choices for a slot whose value is not sure: the customer is asked which.
+    """
 
     flow: str
     slots: dict[str, Filled] = Field(default_factory=dict)
+    offers: dict[str, tuple[Choice, ...]] = Field(default_factory=dict)
     step: str
     pending: Shown | None = None
     misses: int = Field(default=0, ge=0)

@@ -87,7 +87,7 @@ class Understanding:
         if flow is None or not part.in_scope:
             return None
         said = said_in(part, self.today)
-        if not said and _ASKS_HOW.search(part.text):
+        if all(one.kind == "phrase" for one in said) and _ASKS_HOW.search(part.text):
             return None
         paid = set(part.options) <= {*self.flows.by_intent, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
         return flow if part.confidence >= self.answer_confidence or paid else None
@@ -126,7 +126,7 @@ class Understanding:
     def _of_part(self, part: Part, tracker: Tracker, frame: Frame) -> Iterator[Command]:
         flow = self.flows.by_name[frame.flow]
         asked = _asked(flow, frame)
-        said = said_in(part, self.today)
+        said = self._meant(part, flow, asked)
         if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not said:
             yield Cancel()
             return
@@ -186,6 +186,19 @@ class Understanding:
                 return spec, Said("name" if spec.type == "payee" else "account", core, first, last)
         return None
 
+    def _meant(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[Said, ...]:
+        """What a part says, without the names that are nobody's where no name was asked for: the model sees many."""
+        sure = (
+            part.intent in self.flows.by_intent or corrects(part.text) or (asked is not None and asked.type == "payee")
+        )
+        found = []
+        for one in said_in(part, self.today):
+            spec = slot_for(flow, one, {}, self.holdings) if one.kind in ("name", "phrase") else None
+            known = spec is not None and bool(self.holdings.match(one.text, spec).choices)
+            if one.kind not in ("name", "phrase") or known or (one.kind == "name" and sure):
+                found.append(one)
+        return tuple(found)
+
     def _fills(self, flow: Flow, frame: Frame, asked: SlotSpec | None, said: Sequence[Said]) -> Iterator[Command]:
         used = False
         for one in said:
@@ -235,10 +248,10 @@ def slot_for(
     if said.kind in ("amount", "negative_amount", "quantity", "note", "later"):
         return _of_type(flow, {"note": "text", "later": "date"}.get(said.kind, "money"))
     where, source = _of_type(flow, "payee"), _of_type(flow, "own_account")
-    if said.kind in ("name", "bill") or said.role == "target":
-        return where
     if said.role == "source":
         return source
+    if said.kind in ("name", "bill", "phrase") or said.role == "target":
+        return where
     if asked is not None and asked in (where, source):
         return asked
     able = [one for one in (where, source) if one is not None and holdings.match(said.text, one).choices]

@@ -71,23 +71,17 @@ class Work:
 
     def start(self, starts: Sequence[StartFlow]) -> None:
         """Put what was asked for on the stack, the first on top, over what is in work."""
-        for number, start in enumerate(reversed(starts), start=1):
+        for start in reversed(starts):
             flow = self.flow(start.flow)
             if len(self.stack) >= MAX_FRAMES:
-                self.lines.append(wording.too_many(MAX_FRAMES))
-                self.note("refused", flow.name)
+                self.refuse(wording.too_many(MAX_FRAMES), flow.name)
                 return
             if any(one.kind == "later" for one in start.said) and not _takes_dates(flow):
-                self.lines.append(wording.not_later(flow.title))
-                self.note("refused", flow.name)
+                self.refuse(wording.not_later(flow.title), flow.name)
                 continue
             self.stack.append(Frame(flow=flow.name, step=flow.first))
             self.note("started", flow.name)
-            lines, self.lines = self.lines, []
             self._fill_start(flow, start.said)
-            if number < len(starts):  # it waits, and asks again when it is its turn
-                self.lines, self.prompt = [], None
-            self.lines = lines + self.lines
 
     def _fill_start(self, flow: Flow, said: Sequence[Said]) -> None:
         """Words with a role first: they tell what the others can be."""
@@ -95,13 +89,18 @@ class Work:
         known: dict[str, Choice] = {}
         for one in sorted(said, key=lambda one: (one.kind == "account" and one.role is None, one.start)):
             spec = slot_for(flow, one, known, self._holdings)
+            if one.kind == "phrase" and (spec is None or not self._holdings.match(one.text, spec).choices):
+                continue
             if spec is not None:
                 pairs.append((spec, one))
                 known.setdefault(spec.name, Choice(kind=spec.takes[0], value="", label=""))
         self._take(flow, pairs)
 
     def fill(self, commands: Sequence[SetSlot | CorrectSlot]) -> bool:
-        """Fill slots of the frame in work. Returns whether any of them is now something else than before."""
+        """Fill slots of the frame in work. Returns whether any was filled before, so that what was shown is no more.
+
+        What a correction replaces is not kept, whether or not the correction can be used.
+        """
         if self.frame is None:
             raise FlowFaultError("A slot was to be filled where no flow is in work.")
         flow, before = self.flow(self.frame.flow), self.frame.slots
@@ -112,7 +111,18 @@ class Work:
                 raise FlowFaultError(f"The flow '{flow.name}' has no slot '{command.slot}'.")
             pairs.append((spec, command.said))
         self._take(flow, pairs)
-        return self.update(misses=0).slots != before
+        self.update(misses=0)
+        return self.stack[-1].slots != before or any(spec.name in before for spec, _ in pairs)
+
+    def refuse(self, reason: str, what: str) -> None:
+        """Say why something is not done."""
+        self.lines.append(reason)
+        self.note("refused", what)
+
+    def turn_down(self) -> None:
+        """None of the choices that were offered is meant."""
+        if self.before.prompt is not None and self.before.prompt.slot is not None:
+            self.drop(self.before.prompt.slot)
 
     def _take(self, flow: Flow, pairs: Sequence[tuple[SlotSpec, Said]]) -> None:
         """Fill from the message. What is said twice of a slot, and differently, is asked about."""
@@ -128,8 +138,9 @@ class Work:
             check_span(self._message, one)
             found = value_of(one, spec, self._holdings, offered, self._today)
             if isinstance(found, Refused):
-                self.lines.append(found.reason)
-                self.note("refused", spec.name)
+                self.refuse(found.reason, spec.name)
+                if one.kind != "later":
+                    self.drop(spec.name)
                 return
             values += [found.choice] if isinstance(found, Got) else []
             unsure += found.choices if isinstance(found, Which) else []
@@ -145,37 +156,45 @@ class Work:
             raise FlowFaultError(f"The slot '{spec.name}' does not take '{choice.kind}'.")
         others = {spec.differs_from, *(one.name for one in flow.slots.values() if one.differs_from == spec.name)}
         if any(name in others and one.value == choice.value for name, one in frame.slots.items()):
-            self.lines.append(wording.SAME_ACCOUNT)
-            self.note("refused", spec.name)
+            self.refuse(wording.SAME_ACCOUNT, spec.name)
+            self.drop(spec.name)
             return
         before = frame.slots.get(spec.name)
         if before is None or before.value != choice.value:
-            self.update(slots={**frame.slots, spec.name: filled(said, choice, self.before.turn)})
+            self.drop(spec.name)
+            slots = {**self.stack[-1].slots, spec.name: filled(said, choice, self.before.turn)}
+            self.update(slots=slots)
             self.note("set" if before is None else "corrected", spec.name)
 
     def _offer(self, spec: SlotSpec, choices: Sequence[Choice]) -> None:
         """Ask which of several values is meant. A slot that is in doubt is not kept as it was."""
         self.drop(spec.name)
-        if self.prompt is None:
-            self.prompt = Prompt(asks="choice", slot=spec.name, choices=tuple(choices[:MAX_CHOICES]))
-            self.lines.append(wording.which(self.prompt.choices))
-            self.note("offered", spec.name)
+        frame = self.stack[-1]
+        self.update(offers={**frame.offers, spec.name: tuple(choices[:MAX_CHOICES])})
+        self.note("offered", spec.name)
 
     def drop(self, *names: str) -> None:
-        """Empty slots of the frame in work."""
+        """Empty slots of the frame in work, and forget what was offered for them."""
         frame = self.stack[-1]
-        self.update(slots={name: one for name, one in frame.slots.items() if name not in names})
+        self.update(
+            slots={name: one for name, one in frame.slots.items() if name not in names},
+            offers={name: one for name, one in frame.offers.items() if name not in names},
+        )
 
     def ask(self, flow: Flow, step: Collect) -> None:
-        """Ask for a step's slot."""
+        """Ask for a step's slot: which of the choices is meant where there are some, else the step's own question."""
         frame, spec = self.update(step=step.name), flow.slots[step.slot]
+        offered = frame.offers.get(step.slot, ())
+        if offered:
+            self.prompt = Prompt(asks="choice", slot=step.slot, choices=offered)
+            self.lines.append(wording.which(offered))
+            return
         choices: tuple[Choice, ...] = ()
         if spec.type == "own_account":
             taken = {one.value for one in frame.slots.values()}
             choices = tuple(one for one in self._holdings.account_choices(spec) if one.value not in taken)[:MAX_CHOICES]
             if not choices:
-                self.lines.append(wording.NO_ACCOUNT)
-                self.note("refused", flow.name)
+                self.refuse(wording.NO_ACCOUNT, flow.name)
                 self.stack.pop()
                 return
         self.prompt = Prompt(asks="slot", slot=step.slot, choices=choices)

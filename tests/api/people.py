@@ -21,6 +21,8 @@ from llm_banking.identity.sign_in_tickets import SignInTickets
 from llm_banking.identity.throttle import SignInThrottle
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
+from llm_banking.operations.gate import Gate
+from llm_banking.operations.policy import load_policy
 from tests.identity.people import MASTER_KEYS, Clock, code_now, second_factors, with_passkey, with_totp
 from tests.identity.software_authenticator import SoftwareAuthenticator
 
@@ -30,7 +32,7 @@ TICKETS = SignInTickets(SecretBox(MASTER_KEYS))
 
 @contextmanager
 def on_a_clock(app: FastAPI) -> Iterator[tuple[Clock, SecondFactors]]:
-    """The application whose second factors, and sign-ins by them, go by a clock of ours."""
+    """The application whose second factors, and sign-ins and operations by them, go by a clock of ours."""
     clock, before = Clock(utc_now()), app.state.services
     factors, identity = second_factors(clock), before.identity
     throttle = SignInThrottle(identity.keyed)
@@ -41,7 +43,8 @@ def on_a_clock(app: FastAPI) -> Iterator[tuple[Clock, SecondFactors]]:
         admission=admission,
         sign_in=SignIn(identity.hasher, throttle, admission),
     )
-    app.state.services = replace(before, identity=ours)
+    gate = Gate(factors.step_up, load_policy(), clock=clock)
+    app.state.services = replace(before, identity=ours, gate=gate)
     try:
         yield clock, factors
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Scope, limit_sight
 from llm_banking.migrations.metadata import product_metadata
+from llm_banking.operations.drafts import Kind
+from llm_banking.operations.payload import Payer, Payload, Receiver, hash_of, summary_of
 
 NOW = utc_now()
 
@@ -28,10 +31,37 @@ class Person:
     message_id: UUID
     entry_id: UUID
     hold_id: UUID
+    payee_id: UUID
+    pending_id: UUID
+    approved_id: UUID
 
     @classmethod
     def new(cls) -> Person:
-        return cls(*(uuid4() for _ in range(7)))
+        return cls(*(uuid4() for _ in range(10)))
+
+    def frozen(self, pending_id: UUID) -> dict[str, Any]:
+        """A cent to the payee, as the gate freezes it."""
+        payer = Payer(str(self.account_id), "An account", "0000", "Somebody")
+        receiver = Receiver("a payee", "0000", None, str(self.payee_id))
+        kind = Kind.PAYEE_TRANSFER
+        payload = Payload(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
+        return {
+            "id": pending_id,
+            "user_id": self.id,
+            "kind": kind.value,
+            "payload": payload.document(),
+            "payload_hash": hash_of(payload.document()),
+            "summary": summary_of(payload),
+            "requires": [],
+            "channel": "api",
+            "status": "pending",
+            "created_at": NOW,
+            "expires_at": NOW + timedelta(minutes=5),
+        }
+
+    def approved(self) -> dict[str, Any]:
+        """The pending operation that the one in `bank_operations` came from."""
+        return {**self.frozen(self.approved_id), "status": "consumed", "consumed_at": NOW}
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """A row for each table, parents first. Keys that nothing refers to are new at each call."""
@@ -121,6 +151,40 @@ class Person:
                 "reason": "a hold",
                 "expires_at": later["expires_at"],
             },
+            "payees": {
+                "id": self.payee_id,
+                "user_id": self.id,
+                "kind": "person",
+                "name": "a payee",
+                "account_encrypted": some,
+                "account_last4": "0000",
+                "status": "active",
+                "created_at": NOW,
+                "first_paid_at": NOW,
+            },
+            "pending_operations": self.frozen(self.pending_id),
+            "bank_operations": {
+                "id": uuid4(),
+                "user_id": self.id,
+                "kind": "payee_transfer",
+                "pending_id": self.approved_id,
+                "payee_id": self.payee_id,
+                "status": "scheduled",
+                "amount_minor": 1,
+                "currency": "USD",
+                "request": self.approved()["payload"],
+                "result": {},
+                "confirmation_code": uuid4().hex[:16],
+                "created_at": NOW,
+            },
+            "idempotency_keys": {
+                "user_id": self.id,
+                "key": "a key of a client",
+                "route": "POST /somewhere",
+                "body_hash": some,
+                "created_at": NOW,
+            },
+            "outbox": {"id": uuid4(), "user_id": self.id, "topic": "test", "payload": {}, "created_at": NOW},
             "chat_sessions": {
                 "id": self.session_id,
                 "user_id": self.id,
@@ -208,6 +272,8 @@ async def two_people(connection: AsyncConnection) -> Two:
     await limit_sight(connection, scopes=tuple(Scope))
     for person in (two.ours, two.theirs):
         for table in person.rows():
+            if table == "bank_operations":
+                await connection.execute(insert(product_metadata().tables["pending_operations"]), person.approved())
             if table not in LEDGER:
                 await two.add(table, person)
         await write_ledger(connection, person.rows())

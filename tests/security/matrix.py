@@ -347,4 +347,5 @@ async def _request(stage: Stage, name: str, actor: Actor, instead: Mapping[str, 
             for one in names[:-1]:
                 inner = inner.setdefault(one, {})
             inner[names[-1]] = str(value)
-    return {"method": method, "path": path.format(**words), "query": query, "body": body, "headers": actor.headers}
+    headers = {**recipe.headers, **actor.headers}
+    return {"method": method, "path": path.format(**words), "query": query, "body": body, "headers": headers}

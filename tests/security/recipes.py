@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.api.pages import static_folder
 from llm_banking.identity.admission import SecondFactorNeeded
 from llm_banking.identity.models import User, WebauthnCredential
+from llm_banking.identity.principal import Permission, Principal
 from llm_banking.identity.second_factors import Action
 from llm_banking.identity.totp import hotp, step_at
 from llm_banking.kit.clock import utc_now
@@ -86,6 +87,7 @@ class Recipe:
     body: dict[str, Any] | Body | None = None
     ids: Mapping[str, Thing] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     answers: Callable[[Caller], str | None] = fine
     without: frozenset[str] = frozenset()
     hidden: str | None = None
@@ -93,6 +95,7 @@ class Recipe:
 
 SESSION = {"path.session_id": Thing("chat_sessions")}
 KEY = {"path.key_id": Thing("api_keys")}
+PENDING = Thing("pending_operations")
 MYSELF = Thing("users", refusal="FORBIDDEN")
 CHALLENGE = Thing("step_up_challenges", "STEP_UP_REQUIRED", {"pending_id": uuid4()})
 NO_FACTOR = frozenset({"totp_secrets", "webauthn_credentials"})
@@ -206,6 +209,31 @@ async def a_passkey(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
     return {"challenge_id": str(begun.challenge_id), "credential": credential, "name": "phone"}
 
 
+async def a_transfer(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
+    """To the payee that is named; between accounts where the one to be credited is not the caller's."""
+    sent = {"from_account": str(ids["body.from_account"]), "amount": "0.01", "currency": "USD"}
+    if ids["body.to_account"] != caller.object_id("accounts"):
+        return {"kind": "own_transfer", "to_account": str(ids["body.to_account"]), **sent}
+    return {"kind": "payee_transfer", "payee_id": str(ids["body.payee_id"]), **sent}
+
+
+async def a_confirmation(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
+    """The first payment to a payee: the caller, who has an app alone, proves with its code that they want it."""
+    await stage.change("payees", caller.object_id("payees"), {"first_paid_at": None})
+    may = frozenset({Permission.BANKING_WRITE})
+    caller_of = Principal(caller.id, str(caller.id), may, frozenset({caller.id}))
+    async with stage.services.database.transaction(visible_to=[caller.id]) as session:
+        secret = await _app(stage, session, caller)
+        own = caller.object_id("pending_operations")
+        challenge = await stage.services.gate.begin_step_up(session, caller_of, own)
+    assert challenge is not None
+    return {"step_up": {"challenge_id": str(challenge.id), "code": code_of(secret)}}
+
+
+async def a_decision(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
+    return {"approve": True, **await a_confirmation(stage, caller, ids)}
+
+
 RECIPES: dict[str, Recipe] = {
     "GET /health": Recipe(),
     "GET /health/ready": Recipe(),
@@ -288,6 +316,31 @@ RECIPES: dict[str, Recipe] = {
     "POST /api/v2/messages/{message_id}/feedback": Recipe(
         body={"rating": 1}, ids={"path.message_id": Thing("chat_messages")}
     ),
+    "POST /api/v2/chat/confirmations/{pending_id}": Recipe(
+        body=a_decision,
+        ids={"path.pending_id": PENDING, "body.step_up.challenge_id": CHALLENGE},
+        without=NO_FACTOR,
+    ),
+    "GET /api/v2/operations": Recipe(),
+    "POST /api/v2/operations": Recipe(
+        body=a_transfer,
+        ids={
+            "body.from_account": Thing("accounts"),
+            "body.to_account": Thing("accounts"),
+            "body.payee_id": Thing("payees"),
+        },
+        headers={"Idempotency-Key": "a-key-of-a-client"},
+    ),
+    "GET /api/v2/operations/{operation_id}": Recipe(ids={"path.operation_id": PENDING}),
+    "POST /api/v2/operations/{operation_id}/step-up": Recipe(ids={"path.operation_id": PENDING}),
+    "POST /api/v2/operations/{operation_id}/confirm": Recipe(
+        body=a_confirmation,
+        ids={"path.operation_id": PENDING, "body.step_up.challenge_id": CHALLENGE},
+        without=NO_FACTOR,
+    ),
+    "GET /api/v2/payees": Recipe(),
+    "POST /api/v2/payees": Recipe(body={"kind": "person", "name": "Another payee", "account_number": "12345678"}),
+    "DELETE /api/v2/payees/{payee_id}": Recipe(ids={"path.payee_id": Thing("payees")}),
     "GET /api/v2/intents": Recipe(),
     "GET /api/v2/demo": Recipe(answers=demo_only),
 }

@@ -79,6 +79,7 @@ class Actor:
     rows: Mapping[str, Mapping[str, Any]]
     headers: Mapping[str, str]
     canary: str
+    approved: Mapping[str, Any]
 
     @property
     def id(self) -> UUID:
@@ -117,6 +118,9 @@ class Stage:
         found = [self._actor(caller) for caller in cast]
         async with self.admin.begin() as connection:
             for table in found[0].rows if found else ():
+                if table == "bank_operations":
+                    pending = product_metadata().tables["pending_operations"]
+                    await connection.execute(insert(pending), [dict(one.approved) for one in found])
                 if table not in {*without, *LEDGER}:
                     await connection.execute(
                         insert(product_metadata().tables[table]), [dict(one.rows[table]) for one in found]
@@ -159,7 +163,7 @@ class Stage:
         elif not caller.anonymous:
             subject = Subject(person.id, account_type, person.family_id, 0, ("pwd",))
             headers = {"Authorization": f"Bearer {self.services.identity.tokens.issue(subject)}"}
-        return Actor(caller, rows, headers, canary)
+        return Actor(caller, rows, headers, canary, person.approved())
 
     async def send(
         self, method: str, path: str, *, query: Mapping[str, Any], body: object, headers: Mapping[str, str]

@@ -42,10 +42,16 @@ FOR EACH ROW EXECUTE FUNCTION pending_is_frozen();
 CREATE TRIGGER pending_is_never_emptied BEFORE TRUNCATE ON pending_operations
 FOR EACH STATEMENT EXECUTE FUNCTION pending_is_frozen();
 
--- Whatever wrote an operation, when the transaction commits its owner approved exactly this, and it was posted.
-CREATE FUNCTION operation_was_approved() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Whatever wrote an operation, when the transaction commits its owner approved exactly this, and exactly this was posted
+-- on customers' accounts; the rest of an entry is the bank's own, and all of it adds up. It sees the other side's leg.
+CREATE FUNCTION operation_was_approved() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+    amount bigint := (NEW.request ->> 'amount_minor')::bigint;
+    fee bigint := (NEW.request ->> 'fee_minor')::bigint;
+    unlike bigint;
 BEGIN
-    IF NOT EXISTS (
+    IF NEW.amount_minor <> amount OR NEW.currency <> NEW.request ->> 'currency' OR NOT EXISTS (
         SELECT FROM pending_operations AS one
         WHERE one.id = NEW.pending_id AND one.user_id = NEW.user_id AND one.status = 'consumed'
             AND one.kind = NEW.kind AND one.payload = NEW.request
@@ -53,13 +59,21 @@ BEGIN
         RAISE EXCEPTION 'operation % is not what its owner approved', NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'operation_was_approved';
     END IF;
-    IF NEW.status = 'executed' AND NOT EXISTS (
-        SELECT FROM postings
-        WHERE entry_id = NEW.entry_id AND account_id = (NEW.request -> 'payer' ->> 'account_id')::uuid
-            AND currency = NEW.request ->> 'currency' AND currency = NEW.currency
-            AND amount_minor = -((NEW.request ->> 'amount_minor')::bigint + (NEW.request ->> 'fee_minor')::bigint)
-            AND NEW.amount_minor = (NEW.request ->> 'amount_minor')::bigint
-    ) THEN
+    WITH approved (account_id, amount_minor, currency) AS (
+        SELECT (NEW.request -> 'payer' ->> 'account_id')::uuid, -(amount + fee), NEW.currency::text
+        UNION ALL
+        SELECT (NEW.request -> 'receiver' ->> 'account_id')::uuid, amount, NEW.currency::text
+        WHERE NEW.request -> 'receiver' ->> 'account_id' IS NOT NULL
+    ), posted AS (
+        SELECT leg.account_id, leg.amount_minor, leg.currency::text
+        FROM postings AS leg JOIN accounts ON accounts.id = leg.account_id
+        WHERE leg.entry_id = NEW.entry_id AND accounts.kind <> 'internal'
+    )
+    SELECT count(*) INTO unlike FROM (
+        (SELECT * FROM approved EXCEPT SELECT * FROM posted) UNION ALL
+        (SELECT * FROM posted EXCEPT SELECT * FROM approved)
+    ) AS one;
+    IF NEW.status = 'executed' AND unlike > 0 THEN
         RAISE EXCEPTION 'operation % was posted differently', NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'operation_was_approved';
     END IF;

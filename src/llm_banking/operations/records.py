@@ -147,7 +147,7 @@ async def sent_since(
         BankOperation.user_id == user_id,
         BankOperation.currency == currency,
         BankOperation.status == "executed",
-        BankOperation.executed_at > moment,
+        BankOperation.executed_at >= moment,
     )
     if payee_id is not None:
         query = query.where(BankOperation.payee_id == payee_id)

@@ -12,7 +12,7 @@ from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, metadata_of
 from llm_banking.api.idempotency import answered_once
 from llm_banking.api.v2.operations import ConfirmRequest, OperationBody, approved, body_of
-from llm_banking.identity.principal import Permission, requires
+from llm_banking.identity.principal import LimitClass, Permission, requires
 from llm_banking.identity.step_up import Refusal
 from llm_banking.operations.records import Record
 
@@ -26,7 +26,7 @@ class ConfirmationRequest(ConfirmRequest):
 
 
 @routes.post("/{pending_id}")
-@policy(requires(Permission.BANKING_WRITE))
+@policy(requires(Permission.BANKING_WRITE, LimitClass.CHAT))
 async def decide(
     request: Request, pending_id: UUID, body: ConfirmationRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[OperationBody]:

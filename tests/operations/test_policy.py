@@ -1,0 +1,58 @@
+"""The rules as data: what ships, and that what is incomplete or unknown is refused when the server starts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import resources
+
+import pytest
+
+from llm_banking.identity.step_up import Method
+from llm_banking.kit.errors import ConfigurationError
+from llm_banking.operations.drafts import Kind
+from llm_banking.operations.errors import NotPossibleError
+from llm_banking.operations.policy import load_policy
+from tests.operations.world import usd
+
+TEXT = resources.files("llm_banking.operations").joinpath("policy.yml").read_text("utf-8")
+
+
+def test_the_shipped_policy() -> None:
+    policy = load_policy()
+    limits = policy.limits_of("USD")
+    assert (limits.per_operation, limits.per_day) == (usd("5000.00"), usd("10000.00"))
+    assert (limits.step_up_above, limits.code_up_to, limits.new_payee_limit) == (
+        *(usd("200.00"), usd("1000.00"), usd("500.00")),
+    )
+    assert (policy.lifetime, policy.new_payee_period) == (timedelta(minutes=5), timedelta(hours=24))
+    assert {kind: policy.fee(kind, "USD") for kind in Kind} == dict.fromkeys(Kind, usd("0.00"))
+    with pytest.raises(NotPossibleError):
+        policy.limits_of("EUR")
+
+
+def test_the_first_payment_needs_a_proof_however_small_it_is() -> None:
+    policy = load_policy()
+    assert policy.methods(usd("0.01"), first_payment=False) == frozenset()
+    assert policy.methods(usd("0.01"), first_payment=True) == {Method.TOTP, Method.WEBAUTHN}
+    assert policy.methods(usd("1000.01"), first_payment=True) == {Method.WEBAUTHN}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('  bill_payment: "0.00"\n', ""),
+        ('bill_payment: "0.00"', 'gift: "0.00"'),
+        ('per_day: "10000.00"', "per_day: 10000.00"),
+        ('per_day: "10000.00"', 'per_day: "-1.00"'),
+        ('per_day: "10000.00"', 'per_day: "1.001"'),
+        ('per_day: "10000.00", ', ""),
+        ("USD:", "XXX:"),
+        ("pending_minutes: 5", "pending_minutes: 0"),
+        ("pending_minutes: 5", "pending_minutes: 5\nmore: 1"),
+        ("pending_minutes: 5", "pending_minutes: ["),
+    ],
+)
+def test_a_policy_that_leaves_something_open_is_refused(old: str, new: str) -> None:
+    assert old in TEXT
+    with pytest.raises(ConfigurationError, match=r"policy\.yml cannot be used"):
+        load_policy(TEXT.replace(old, new))

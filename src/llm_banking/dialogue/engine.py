@@ -33,6 +33,7 @@ from llm_banking.dialogue.holdings import Holdings
 from llm_banking.dialogue.tracker import Frame, Prompt, Shown, Tracker
 from llm_banking.dialogue.work import Work
 from llm_banking.identity.principal import Principal
+from llm_banking.identity.step_up import lock_user
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.logs import get_logger
 from llm_banking.operations.gate import Gate
@@ -270,6 +271,8 @@ class FlowTurn:
         Returns whether the operation in work is over, so that what was said of it is said of nothing.
         """
         bank, work = self._bank, self._work
+        if any(frame.pending is not None for frame in work.stack):
+            await lock_user(bank.session, bank.principal.user_id)  # in the order in which approvals lock
         kept: list[Frame] = []
         for frame in work.stack:
             shown = frame.pending

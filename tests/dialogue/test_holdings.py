@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_banking.banking.models import Payee
 from llm_banking.banking.service import AccountBalance, AccountKind
 from llm_banking.dialogue.flow_files import SlotSpec, load_flows
-from llm_banking.dialogue.holdings import Holdings
+from llm_banking.dialogue.holdings import Holdings, words_of
 from llm_banking.kit.money import Money
 from llm_banking.nlu.taxonomy import BY_NAME
 
@@ -61,3 +63,12 @@ def test_two_payees_of_one_name_are_asked_about() -> None:
     twins = Holdings((), (*PAYEES, Payee(id=uuid4(), name="alice johnson", kind="biller", status="active")))
     assert not twins.match("Alice Johnson", WHERE).sure
     assert len(twins.match("Alice Johnson", WHERE).choices) == 2
+
+
+@given(
+    st.one_of(st.text(max_size=40), st.sampled_from([name for name, _ in (*NAMES, *BILLERS)]).map(lambda one: one[:-1]))
+)
+def test_only_a_whole_name_decides_on_a_payee(text: str) -> None:
+    found = HELD.match(text, WHERE)
+    if found.sure and found.choices[0].kind != "own_account":
+        assert set(words_of(found.choices[0].label)) <= set(words_of(text))

@@ -13,13 +13,18 @@ from httpx import AsyncClient
 from sqlalchemy import func, select
 
 from llm_banking.dialogue.engine import FlowTurn
-from llm_banking.dialogue.flow_files import Flows
+from llm_banking.dialogue.flow_files import Flows, load_flows
 from llm_banking.dialogue.models import ChatSession
+from llm_banking.dialogue.service import guest_reply
 from llm_banking.dialogue.tracker import Tracker
+from llm_banking.dialogue.wording import SIGN_IN
 from llm_banking.identity.demo import demo_id
 from llm_banking.identity.tokens import Subject
 from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.knowledge.service import Knowledge
+from llm_banking.nlu.reader import Reader
+from llm_banking.nlu.taxonomy import BY_NAME
 from llm_banking.operations.models import BankOperation, PendingOperation
 from tests.conversations.stage import Player, Stage, playing
 from tests.identity.people import add_session, add_user
@@ -159,3 +164,12 @@ async def test_each_next_step_is_understood(stage: Stage, at: str) -> None:
         begun = await says(stage.client, text, other.headers)
         data = await says(stage.client, step, other.headers, session_id=begun["session_id"])
         assert "did not understand" not in data["response"], step
+
+
+def test_a_guest_is_told_to_sign_in(reader: Reader, knowledge: Knowledge) -> None:
+    flows = load_flows(frozenset(BY_NAME))
+    reply = guest_reply(reader.read("send 50 to Alice"), knowledge, flows, reader.artifact.answer_confidence)
+    assert reply.text.endswith(SIGN_IN)
+    assert reply.pending is None
+    other = guest_reply(reader.read("hello"), knowledge, flows, reader.artifact.answer_confidence)
+    assert SIGN_IN not in other.text

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -127,9 +127,7 @@ def _near_payees(text: str, choices: Sequence[Choice]) -> tuple[tuple[Choice, ..
 def _alike(said: tuple[str, ...], name: tuple[str, ...]) -> bool:
     whole, other = " ".join(name), " ".join(said)
     begins = len(other) >= 2 and whole.startswith(other)
-    return begins or (
-        len(other) >= 3 and any(SequenceMatcher(None, other, one).ratio() >= ALIKE for one in (whole, name[0]))
-    )
+    return begins or (len(other) >= 3 and bool(get_close_matches(other, (whole, name[0]), n=1, cutoff=ALIKE)))
 
 
 def _bill_words(text: str) -> set[tuple[str, ...]]:

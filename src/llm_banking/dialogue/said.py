@@ -48,8 +48,8 @@ _WAY_BEFORE = re.compile(
 )
 _ROLES: Mapping[str, Role] = {"to": "target", "into": "target", "from": "source", "using": "source"}
 _LEAD = re.compile(
-    r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|make (?:it|that)|it's|its|it is|just|only|"
-    r"use|take|change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
+    r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|should (?:be|have been)|"
+    r"wrong (?:amount|account|person|payee)|make (?:it|that)|it's|its|it is|just|only|use|take|change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
     re.IGNORECASE,
 )
 _TRAIL = re.compile(r"(?:\W|\b(?:please|instead|then|thanks|thank you|rather|pls))+\Z", re.IGNORECASE)
@@ -59,8 +59,8 @@ _FILLERS = word_set(
     "the then this to use wait want with would like i'd let's"
 )
 _MARKS = re.compile(
-    r"^\W*(?:no\b(?!\s+(?:problem|worries))|nope|not|actually|sorry|wait|rather|i meant?)\b|\binstead\b|\brather\b|"
-    r"\b(?:make|change|correct|switch) (?:it|that|the|to)\b|\bi meant?\b",
+    r"^\W*(?:no\b(?!\s+(?:problem|worries))|nope|not|actually|sorry|wait|rather|wrong|i meant?)\b|\binstead\b|"
+    r"\brather\b|\b(?:make|change|correct|switch) (?:it|that|the|to)\b|\bi meant?\b",
     re.IGNORECASE,
 )
 

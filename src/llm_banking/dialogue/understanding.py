@@ -12,6 +12,7 @@ from llm_banking.dialogue.commands import (
     LAST,
     ORDINALS,
     Answer,
+    AskAgain,
     Cancel,
     Clarify,
     Command,
@@ -99,7 +100,10 @@ class Understanding:
         whole = self._answer_to_prompt(reading, tracker.prompt)
         if whole is None and tracker.offered:
             chosen = choice_of_offered(reading, tracker)
-            whole = self._begun(chosen) if isinstance(chosen, Answer) else None
+            if isinstance(chosen, AskAgain):
+                whole = Answer(chosen.intent, chosen.confidence)
+            elif isinstance(chosen, Answer):
+                whole = self._begun(chosen)
         if whole is not None:
             return (Proposal(reading.text, whole),)
         parts = _parts(reading)

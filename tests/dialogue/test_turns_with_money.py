@@ -16,7 +16,7 @@ from llm_banking.dialogue.engine import FlowTurn
 from llm_banking.dialogue.flow_files import Flows, load_flows
 from llm_banking.dialogue.models import ChatSession
 from llm_banking.dialogue.service import guest_reply
-from llm_banking.dialogue.tracker import Tracker
+from llm_banking.dialogue.tracker import MAX_FRAMES, Tracker
 from llm_banking.dialogue.wording import SIGN_IN
 from llm_banking.identity.demo import demo_id
 from llm_banking.identity.tokens import Subject
@@ -104,6 +104,26 @@ async def test_a_flow_that_cannot_go_on_stops_and_voids(stage: Stage, database: 
     assert [one.status for one in await player.pending()] == ["voided"]
     tracker = await tracker_of(database, first["session_id"])
     assert (tracker.stack, tracker.prompt, tracker.events[-1].what) == ((), None, "fault")
+
+
+async def test_a_flow_that_is_gone_since_stops(stage: Stage) -> None:
+    player = await stage.customer()
+    first = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    stage.app.state.services = replace(stage.app.state.services, flows=Flows({}))
+    data = await says(stage.client, "yes?", player.headers, session_id=first["session_id"])
+    assert "Nothing was sent" in data["response"]
+    assert [one.status for one in await player.pending()] == ["voided"]
+
+
+async def test_so_many_flows_are_open_at_once_and_no_more(stage: Stage, database: Database) -> None:
+    player = await stage.customer()
+    data = await says(stage.client, "send 11 to Alice Johnson from checking", player.headers)
+    session_id = data["session_id"]
+    for text in ("also send 12 to Bob Carter", "also send 13 to Bobbie Carver", "also send 14 to Alice Johnson"):
+        await says(stage.client, text, player.headers, session_id=session_id)
+    refused = await says(stage.client, "also send 15 to Bob Carter", player.headers, session_id=session_id)
+    assert "at once" in refused["response"]
+    assert len((await tracker_of(database, session_id)).stack) == MAX_FRAMES
 
 
 async def test_a_failure_in_the_gate_leaves_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ _KINDS: dict[str, SaidKind] = {
 }
 _NEGATIVE = re.compile(r"(?<![\w.)])[-\u2212\u2013]\s?[$€£¥]?\s?\d[\d,.]*")
 _NOTE = re.compile(
-    r"\b(?:note|reference|memo)\b(?:\s+(?:is|saying|that says))?[:\s]+[\"“']?(?P<note>[^\"”]{1,80}?)[\"”'.]*$",
+    r"\b(?:note|reference|memo)\b(?:\s+(?:is|saying|that says))?[:\s]{1,4}[\"“']?(?P<note>[^\"”]{1,80}?)[\"”'.]*$",
     re.IGNORECASE,
 )
 _PORTION = re.compile(r"\b(?:half|all|everything|the rest|as much as|most of)\b", re.IGNORECASE)
@@ -49,7 +49,8 @@ _WAY_BEFORE = re.compile(
 _ROLES: Mapping[str, Role] = {"to": "target", "into": "target", "from": "source", "using": "source"}
 _LEAD = re.compile(
     r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|should (?:be|have been)|"
-    r"wrong (?:amount|account|person|payee)|make (?:it|that)|it's|its|it is|just|only|use|take|change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
+    r"wrong (?:amount|account|person|payee)|make (?:it|that)|it's|its|it is|just|only|use|take|"
+    r"change (?:it|that|the amount) to|rather|please|say|let's do|to|from|for|with|pay|on)\b(?!['\u2019]))+",
     re.IGNORECASE,
 )
 _TRAIL = re.compile(r"(?:\W|\b(?:please|instead|then|thanks|thank you|rather|pls))+\Z", re.IGNORECASE)
@@ -118,6 +119,10 @@ def _kind_of(slot: Slot, today: date) -> SaidKind | None:
     return None if kind == "name" and not any(one.isalpha() for one in slot.text) else kind
 
 
+MAX_ANSWER_CHARS = 120
+"""What is longer is no short answer."""
+
+
 def core_of(text: str, start: int) -> tuple[str, int, int]:
     """A short answer without the little words around it ("no, make it 60 please"), and where it stands."""
     lead = _LEAD.match(text)
@@ -129,6 +134,8 @@ def core_of(text: str, start: int) -> tuple[str, int, int]:
 
 def bare_amount(text: str, start: int) -> Said | None:
     """The amount, or the part of one, that a short answer is."""
+    if len(text) > MAX_ANSWER_CHARS:
+        return None
     core, first, last = core_of(text, start)
     if normalise_amount(core) is not None:
         return Said("amount", core, first, last)

@@ -31,7 +31,7 @@ from llm_banking.dialogue.commands import (
 )
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.holdings import Holdings, words_of
-from llm_banking.dialogue.said import Part, bare_amount, core_of, corrects, only_values, said_in
+from llm_banking.dialogue.said import MAX_ANSWER_CHARS, Part, bare_amount, core_of, corrects, only_values, said_in
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import COURTESIES, Request
@@ -59,6 +59,8 @@ class Understanding:
     def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
         """A command for each thing that a message asks for or answers, in order; one at least."""
         if tracker.stack:
+            if tracker.stack[-1].flow not in self.flows.by_name:
+                return (Proposal(reading.text, Unclear()),)
             return self._in_flow(reading, tracker, tracker.stack[-1]) or (Proposal(reading.text, Unclear()),)
         return self._outside(reading, tracker)
 
@@ -181,6 +183,8 @@ class Understanding:
         money = next((one for one in flow.slots.values() if one.type == "money"), None)
         if amount is not None and money is not None:
             return money, amount
+        if len(part.text) > MAX_ANSWER_CHARS:
+            return None
         core, first, last = core_of(part.text, start)
         if not core or len(words_of(core)) > MAX_NAME_WORDS:
             return None

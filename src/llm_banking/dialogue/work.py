@@ -71,11 +71,11 @@ class Work:
 
     def start(self, starts: Sequence[StartFlow]) -> None:
         """Put what was asked for on the stack, the first on top, over what is in work."""
-        for start in reversed(starts):
+        room = MAX_FRAMES - len(self.stack)
+        if len(starts) > room:
+            self.refuse(wording.too_many(MAX_FRAMES), self.flow(starts[room].flow).name)
+        for start in reversed(starts[:room]):
             flow = self.flow(start.flow)
-            if len(self.stack) >= MAX_FRAMES:
-                self.refuse(wording.too_many(MAX_FRAMES), flow.name)
-                return
             if any(one.kind == "later" for one in start.said) and not _takes_dates(flow):
                 self.refuse(wording.not_later(flow.title), flow.name)
                 continue

@@ -1,0 +1,209 @@
+"""The gate against somebody who says anything, and faults that this must find.
+
+`LLM_BANKING_GATE_STEPS` sets how many moves are made; a long run takes about five milliseconds for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as property_settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from llm_banking.banking import ledger_store
+from llm_banking.identity.principal import Principal
+from llm_banking.identity.second_factors import FactorProof
+from llm_banking.identity.step_up import Refusal
+from llm_banking.kit.database import Database, Scope, limit_sight
+from llm_banking.operations import gate as gate_module
+from llm_banking.operations.drafts import Draft
+from llm_banking.operations.errors import PendingNotFoundError
+from llm_banking.operations.gate import Gate
+from llm_banking.operations.models import PendingOperation
+from llm_banking.operations.payload import Payload, entry_of
+from llm_banking.operations.policy import load_policy
+from llm_banking.operations.records import Operation, Pending
+from tests.conftest import ServiceUrls
+from tests.operations.adversary import MOVES, Player, sensible
+from tests.operations.world import World
+
+STEPS = int(os.environ.get("LLM_BANKING_GATE_STEPS", "2000"))
+MOVES_A_GAME = 50
+HALF = MOVES_A_GAME // 2
+SEEDS = st.integers(0, 2**32 - 1)
+GAMES = st.builds(
+    lambda anything, seed, first: [*anything[:first], *sensible(seed, HALF), *anything[first:]],
+    st.lists(MOVES, min_size=HALF, max_size=HALF),
+    SEEDS,
+    st.integers(0, HALF),
+)
+Plant = Callable[[World], None]
+
+
+@pytest.fixture
+def play(service_urls: ServiceUrls) -> Iterator[Callable[..., Counter[str]]]:
+    """Plays games on connections of its own, in a loop of its own; returns how often what happened."""
+    with asyncio.Runner() as runner:
+        application = Database(service_urls.database, max_pool_size=2)
+        owner = Database(service_urls.database_owner, max_pool_size=1)
+
+        def games(moves: list[tuple[Any, ...]], plant: Plant | None = None) -> Counter[str]:
+            async def game() -> Counter[str]:
+                world = World(application)
+                if plant is not None:
+                    plant(world)
+                player = await Player.begin(world, owner)
+                for move in moves:
+                    await player.play(move)
+                await player.judge()
+                return player.done
+
+            return runner.run(game())
+
+        yield games
+        runner.run(application.close())
+        runner.run(owner.close())
+
+
+def settings_for(steps: int) -> property_settings:
+    """Games are not made smaller when one fails: each is a hundred transactions, and says where it failed."""
+    return property_settings(
+        max_examples=max(1, steps // MOVES_A_GAME),
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+
+
+def test_whatever_is_said_only_what_was_shown_and_approved_is_posted(play: Callable[..., Counter[str]]) -> None:
+    total: Counter[str] = Counter()
+
+    @settings_for(STEPS)
+    @given(GAMES)
+    def games(moves: list[tuple[Any, ...]]) -> None:
+        total.update(play(moves))
+
+    games()
+    print(f"{STEPS} moves: {dict(sorted(total.items()))}")  # noqa: T201 - figures of a long run
+    happened = {"proposed", "executed", "refused", "voided", "altered", "NOT_FOUND", "CONFLICT", "PENDING_EXPIRED"}
+    assert happened | {"LIMIT_EXCEEDED", "INSUFFICIENT_FUNDS", "STEP_UP_REQUIRED", "INVALID_REQUEST"} <= set(total)
+    assert total["executed"] >= STEPS // 50
+
+
+class FromDraft(Gate):
+    """Planted: an approval executes what was last understood, not what was frozen."""
+
+    draft: Payload | None = None
+
+    async def _freeze(self, session: AsyncSession, user_id: UUID, draft: Draft) -> Payload:
+        self.draft = await super()._freeze(session, user_id, draft)
+        return self.draft
+
+    async def _execute(self, session: AsyncSession, row: PendingOperation, payload: Payload, now: Any) -> Operation:
+        assert self.draft is not None
+        latest = {**self.draft.document(), "id": payload.id}
+        return await super()._execute(session, row, Payload.of(latest), now)
+
+
+class WithoutApproval(Gate):
+    """Planted: what is understood is posted at once."""
+
+    async def propose(self, session: AsyncSession, principal: Principal, draft: Draft, **more: Any) -> Pending:
+        found = await super().propose(session, principal, draft, **more)
+        await ledger_store.post(session, entry_of(Payload.of(found.payload), self._clock()))
+        return found
+
+
+class WithoutStepUp(Gate):
+    """Planted: an approval takes any proof, and none."""
+
+    async def approve(
+        self,
+        session: AsyncSession,
+        principal: Principal,
+        pending_id: UUID,
+        *,
+        proof: FactorProof | None,  # noqa: ARG002 - the fault
+    ) -> Operation | Refusal:
+        row, payload = await self._open(session, principal.user_id, pending_id)
+        await self._check(session, payload, self._clock())
+        return await self._execute(session, row, payload, self._clock())
+
+
+class WithoutOwner(Gate):
+    """Planted: an approval works for whoever's the id is, with the sight to do it."""
+
+    async def approve(
+        self, session: AsyncSession, principal: Principal, pending_id: UUID, *, proof: FactorProof | None
+    ) -> Operation | Refusal:
+        await limit_sight(await session.connection(), scopes=[Scope.SYSTEM])
+        row = await session.get(PendingOperation, pending_id)
+        if row is None:
+            raise PendingNotFoundError
+        await limit_sight(await session.connection(), visible_to=[row.user_id])
+        whose = Principal(row.user_id, "x", principal.permissions, frozenset({row.user_id}))
+        return await super().approve(session, whose, pending_id, proof=proof)
+
+
+class WithoutDayLimit(Gate):
+    """Planted: the limit for a day is not looked at."""
+
+    async def _check(self, session: AsyncSession, payload: Payload, now: Any) -> Any:
+        return await super()._check(session, payload, now + timedelta(days=400))
+
+
+def gate_of(kind: type[Gate]) -> Plant:
+    def plant(world: World) -> None:
+        world.gate = kind(world.factors.step_up, load_policy(), clock=world.clock)
+
+    return plant
+
+
+FAULTS = [FromDraft, WithoutApproval, WithoutStepUp, WithoutOwner, WithoutDayLimit]
+
+
+def finds(play: Callable[..., Counter[str]], plant: Plant | None) -> bool:
+    """Whether some game fails: a judge's assertion, or the database's own refusal."""
+    found = False
+
+    @settings_for(2 * STEPS)
+    @given(GAMES)
+    def games(moves: list[tuple[Any, ...]]) -> None:
+        nonlocal found
+        if found:
+            return
+        try:
+            play(moves, plant)
+        except AssertionError:
+            found = True
+
+    with suppress(AssertionError):
+        games()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.__name__)
+def test_a_planted_fault_is_found(play: Callable[..., Counter[str]], fault: type[Gate]) -> None:
+    assert finds(play, gate_of(fault))
+
+
+@pytest.mark.slow
+def test_a_gate_that_executes_what_was_altered_is_found(
+    play: Callable[..., Counter[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: neither hash nor text is compared with what is stored."""
+    monkeypatch.setattr(gate_module, "_as_shown", lambda row: Payload.of(row.payload))
+    assert finds(play, None)

@@ -14,7 +14,10 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
+from llm_banking.dialogue import engine, understanding
 from llm_banking.dialogue.approval import is_bare_yes
+from llm_banking.dialogue.engine import FlowTurn
+from llm_banking.dialogue.holdings import Holdings, Match
 from llm_banking.kit.database import Database
 from llm_banking.kit.money import Money
 from tests.conversations.stage import ACCOUNTS, Player, Stage, playing
@@ -183,6 +186,50 @@ async def test_a_conversation_goes_as_written(
             assert found == [], f"turn {number}: {found}\n" + "\n".join(play.transcript)
         if player is not None:
             assert await differences(player, conversation) == [], "\n".join(play.transcript)
+
+
+async def keeps(self: FlowTurn) -> None:
+    """A correction after which what was shown before still waits, and is what is shown."""
+
+
+def anything(text: str) -> bool:
+    return text.casefold().startswith(("yes", "ok"))
+
+
+def whole(choices: tuple[Any, ...]) -> Match:
+    return Match(choices[:1], sure=bool(choices))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "fault", "file"),
+    [
+        (FlowTurn, "_void_shown", keeps, "corrections/another_amount_after_the_summary"),
+        (engine, "is_bare_yes", anything, "attacks/yes_if"),
+        (
+            Holdings,
+            "match",
+            lambda held, _, spec: whole(held.payee_choices(spec)),
+            "attacks/a_payee_of_somebody_else",
+        ),
+    ],
+    ids=["a correction that keeps the old", "a yes with a condition", "a name that is not on the list"],
+)
+async def test_a_conversation_sees_a_planted_fault(
+    app: FastAPI,
+    client: AsyncClient,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    place: Any,
+    name: str,
+    fault: Any,
+    file: str,
+) -> None:
+    monkeypatch.setattr(place, name, fault)
+    if name == "is_bare_yes":
+        monkeypatch.setattr(understanding, name, fault)
+    written = yaml.safe_load((FOLDER / f"{file}.yml").read_text(encoding="utf-8"))
+    with pytest.raises(AssertionError, match="turn "):
+        await test_a_conversation_goes_as_written(app, client, database, Conversation.model_validate(written))
 
 
 def test_there_are_conversations_of_every_kind() -> None:

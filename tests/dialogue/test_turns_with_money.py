@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,16 @@ async def test_the_demo_principal_cannot_go_on_where_a_customer_is(stage: Stage,
         statuses = await session.scalars(select(PendingOperation.status).where(PendingOperation.user_id == owner))
         assert set(statuses) == {"pending"}
     await says(stage.client, "never mind", headers, session_id=shown["session_id"])
+
+
+async def test_what_is_pending_has_every_documented_field(stage: Stage) -> None:
+    player = await stage.customer()
+    data = await says(stage.client, "send 500 to Alice Johnson from checking", player.headers)
+    (row,) = await player.pending()
+    assert set(data["pending"]) == {"id", "kind", "summary", "expires_at", "requires"}
+    assert (data["pending"]["id"], data["pending"]["requires"]) == (str(row.id), ["totp", "webauthn"])
+    assert (data["pending"]["kind"], data["pending"]["summary"]) == (row.kind, row.summary)
+    assert row.session_id == UUID(data["session_id"])
 
 
 async def test_a_correction_voids_what_was_shown(stage: Stage) -> None:
@@ -144,6 +155,29 @@ async def test_a_failure_in_the_gate_leaves_nothing(stage: Stage, monkeypatch: p
     monkeypatch.undo()
     done = await says(stage.client, "yes", player.headers, session_id=first["session_id"])
     assert "Done." in done["response"]
+
+
+async def test_of_many_yeses_at_once_one_counts(stage: Stage) -> None:
+    """One turn of a conversation at a time: the others find that nothing waits."""
+    player = await stage.customer()
+    first = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    same = {"session_id": first["session_id"]}
+    replies = await asyncio.gather(*(says(stage.client, "yes", player.headers, **same) for _ in range(4)))
+    assert ["Done." in one["response"] for one in replies].count(True) == 1
+    assert len(await player.operations()) == 1
+
+
+async def test_a_yes_and_the_button_at_once_are_one_approval(stage: Stage) -> None:
+    player = await stage.customer()
+    first = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    body = {"message": "yes", "session_id": first["session_id"]}
+    said, pressed = await asyncio.gather(
+        stage.client.post("/api/v2/chat", json=body, headers=player.headers),
+        player.decide(first["pending"]["id"], approve=True, factor=False),
+    )
+    assert said.status_code == 200
+    assert pressed in (200, 409)
+    assert len(await player.operations()) == 1
 
 
 async def test_the_legacy_route_takes_the_same_turn(stage: Stage) -> None:

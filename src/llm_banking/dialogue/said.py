@@ -44,9 +44,16 @@ _PHRASE = re.compile(
     re.IGNORECASE,
 )
 _WAY_BEFORE = re.compile(
-    r"\b(?P<way>to|into|from|using)\s+(?:(?!to\b|into\b|from\b|using\b)[\w'\u2019]+\s+){0,2}\Z", re.IGNORECASE
+    r"\b(?P<way>to|into|from|form|using)\s+(?:(?!(?:to|into|from|form|using)\b)[\w'\u2019]+\s+){0,3}\Z",
+    re.IGNORECASE,
 )
-_ROLES: Mapping[str, Role] = {"to": "target", "into": "target", "from": "source", "using": "source"}
+_ROLES: Mapping[str, Role] = {
+    "to": "target",
+    "into": "target",
+    "from": "source",
+    "form": "source",  # "from", misspelt
+    "using": "source",
+}
 _LEAD = re.compile(
     r"(?:\W|(?:no|nope|not|actually|sorry|wait|hmm|oh|i mean|i meant|i want|should (?:be|have been)|"
     r"wrong (?:amount|account|person|payee)|make (?:it|that)|it's|its|it is|just|only|use|take|"
@@ -104,7 +111,7 @@ def _found(part: Part, today: date) -> Iterator[Said]:
 
 
 def _role(before: str, slot: Slot) -> Role | None:
-    """Where money goes by the reader's word, or by the preposition that stands at most two words before."""
+    """Where money goes by the reader's word, or by the preposition that stands at most three words before."""
     if isinstance(slot.value, dict) and slot.value.get("role") in ("source", "target"):
         return cast("Role", slot.value["role"])
     found = _WAY_BEFORE.search(before) if _KINDS.get(slot.name) in ("account", "name") else None

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
-from httpx import AsyncClient
+from httpx import AsyncClient, Response
 from sqlalchemy import text
 
 from llm_banking.identity.step_up import MAX_FAILURES
@@ -191,6 +191,30 @@ async def test_fifty_duplicates_at_once_move_the_money_once(ana: Signed) -> None
     later = await ana.post(path, key=key)
     assert later.json()["data"] == answers[0].json()["data"]
     assert code_of(await ana.post(path, key=uuid4().hex)) == (409, "CONFLICT")
+
+
+async def test_duplicates_whose_connections_break_move_the_money_once(ana: Signed) -> None:
+    """Half of fifty are cut off at some point of their work; whoever asks again is given the one answer."""
+    data = await ana.propose(ana.own("10.00"))
+    path, key = f"/operations/{data['id']}/confirm", uuid4().hex
+
+    async def asked(number: int) -> Response | None:
+        request = asyncio.create_task(ana.post(path, key=key))
+        if number % 2 == 0:
+            await asyncio.wait({request}, timeout=number / 250)
+            request.cancel()
+        try:
+            return await request
+        except asyncio.CancelledError:
+            return None
+
+    answers = await asyncio.gather(*(asked(number) for number in range(50)))
+    arrived = [one for one in answers if one is not None]
+    assert len(arrived) < 50
+    assert {one.status_code for one in arrived} == {200}
+    assert len({one.text.partition('"metadata"')[0] for one in arrived}) == 1
+    assert (await ana.post(path, key=key)).json()["data"] == arrived[0].json()["data"]
+    assert await ana.customer.balances() == (1_999_000, 1_000)
 
 
 async def test_a_key_is_good_for_one_request_of_one_person(ana: Signed, ben: Signed) -> None:

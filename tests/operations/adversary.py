@@ -35,7 +35,7 @@ TAMPERED = [
     "payload = jsonb_set(payload, '{receiver,account_id}', to_jsonb(CAST(:other AS text)))",
     "summary = replace(summary, '$', '$9')",
 ]
-WHO, REFERENCE = st.integers(0, 2), st.integers(-6, 40)
+WHO, REFERENCE = st.integers(0, 2), st.integers(-6, 12)
 """A reference below zero is one of the latest; one that there is not is an id of nothing."""
 MOVES = st.one_of(
     st.tuples(
@@ -62,7 +62,8 @@ def sensible(seed: int, count: int) -> list[tuple[Any, ...]]:
     while len(found) < count:
         kind = rng.choice(["own", "send", "send", "pay"])
         source, target = rng.choice([0] * 9 + [1, 3]), rng.choice(FITTING[kind])
-        found.append(("propose", rng.randrange(3), kind, source, target, rng.choice(AMOUNTS)))
+        who = rng.choice([0, 0, 1, 2])
+        found.append(("propose", who, kind, source, target, rng.choice([*AMOUNTS, "4999.00", "4999.00", "4999.00"])))
         more = rng.random()
         if more < 0.1:
             found.append(("wait", rng.choice([1, 6, 60 * 23])))
@@ -70,6 +71,8 @@ def sensible(seed: int, count: int) -> list[tuple[Any, ...]]:
             found.append(("tamper", -1, rng.randrange(len(TAMPERED))))
         elif more < 0.3:
             found.append(("void", rng.randrange(3), -1))
+        elif more < 0.4:
+            found.append(("approve", rng.randrange(3), -1, rng.choice(["none", "none", "right", "replayed"])))
         else:
             found.append(("approve", "owner", rng.choice([-1, -1, -1, -2, -3]), rng.choice(PROOFS)))
     return found[:count]
@@ -107,7 +110,9 @@ class Player:
 
     @classmethod
     async def begin(cls, world: World, owner: Database) -> Player:
-        found = cls(world, owner, [await world.customer(name, "9000.00") for name in ("Ana", "Ben", "Chen")])
+        found = cls(world, owner, [])
+        for name, balance in (("Ana", "40000.00"), ("Ben", "2000.00"), ("Chen", "900.00")):
+            found.people.append(await world.customer(name, balance))
         for one in found.people:
             found.accounts += [one.checking, one.savings, one.card]
         ana, ben, chen = found.people

@@ -38,7 +38,7 @@ from tests.operations.adversary import MOVES, Player, sensible
 from tests.operations.world import World
 
 STEPS = int(os.environ.get("LLM_BANKING_GATE_STEPS", "2000"))
-MOVES_A_GAME = 50
+MOVES_A_GAME = 100
 HALF = MOVES_A_GAME // 2
 SEEDS = st.integers(0, 2**32 - 1)
 GAMES = st.builds(
@@ -194,13 +194,11 @@ def finds(play: Callable[..., Counter[str]], plant: Plant | None) -> bool:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.__name__)
 def test_a_planted_fault_is_found(play: Callable[..., Counter[str]], fault: type[Gate]) -> None:
     assert finds(play, gate_of(fault))
 
 
-@pytest.mark.slow
 def test_a_gate_that_executes_what_was_altered_is_found(
     play: Callable[..., Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from importlib import resources
 
 import pytest
+import yaml
 
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
@@ -35,6 +36,18 @@ def test_the_first_payment_needs_a_proof_however_small_it_is() -> None:
     assert policy.methods(usd("0.01"), first_payment=False) == frozenset()
     assert policy.methods(usd("0.01"), first_payment=True) == {Method.TOTP, Method.WEBAUTHN}
     assert policy.methods(usd("1000.01"), first_payment=True) == {Method.WEBAUTHN}
+
+
+def test_customers_are_told_what_the_policy_does() -> None:
+    """The answers are written from the facts; a limit that is another one here would make them untrue."""
+    facts = yaml.safe_load(resources.files("llm_banking.knowledge").joinpath("data", "facts.yml").read_text("utf-8"))[
+        "facts"
+    ]
+    policy = load_policy()
+    limits = policy.limits_of("USD")
+    for fact, limit in (("daily_transfer_limit", limits.per_day), ("new_payee_limit", limits.new_payee_limit)):
+        assert (facts[fact]["amount"], facts[fact]["currency"]) == (limit.as_decimal_string(), "USD"), fact
+    assert (facts["new_payee_period"]["value"], facts["new_payee_period"]["unit"]) == (24, "hour")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from llm_banking.api.v1 import chat as v1_chat
 from llm_banking.api.v2 import accounts, cards, catalogue, confirmations, feedback, operations, payees, sessions
 from llm_banking.api.v2 import chat as v2_chat
 from llm_banking.banking.payees import Payees
+from llm_banking.dialogue.flow_files import load_flows
 from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.wiring import Upkeep, build_identity
@@ -77,6 +78,7 @@ def build_services(settings: Settings) -> Services:
         limits=request_limits(settings, settings.redis_url.get_secret_value()),
         payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
         gate=Gate(identity.second_factors.step_up, load_policy()),
+        flows=load_flows(frozenset(BY_NAME)),
     )
 
 

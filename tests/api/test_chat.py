@@ -21,6 +21,7 @@ DATA_FIELDS = {
     "message_id",
     "citations",
     "metadata",
+    "pending",
 }
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 
 from llm_banking.api.limits import RequestLimits
 from llm_banking.banking.payees import Payees
+from llm_banking.dialogue.flow_files import Flows
 from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.identity.principal import Policy, Principal
 from llm_banking.identity.wiring import IdentityServices, Upkeep
@@ -50,6 +51,7 @@ class Services:
     limits: RequestLimits
     payees: Payees
     gate: Gate
+    flows: Flows
 
     @property
     def reader(self) -> Reader:

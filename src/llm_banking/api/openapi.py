@@ -127,8 +127,18 @@ def _complete_operation(operation: Document, path: str, declared: Policy) -> Non
     for response in ours.values():
         if "$ref" not in response:
             response.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "header":
+            _without_null(parameter["schema"])
     operation["responses"] = dict(sorted(ours.items()))
     operation["security"] = _security(declared)
+
+
+def _without_null(schema: Document) -> None:
+    """A header that is not sent is absent, never null."""
+    kept = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
+    for one in kept[:1]:
+        schema.update(one)
 
 
 def _security(declared: Policy) -> list[Document]:

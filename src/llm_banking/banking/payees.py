@@ -95,7 +95,8 @@ class Payees:
         row.account_encrypted, row.account_last4 = self._box.seal(written.encode(), place), written[-4:]
 
     async def remove(self, session: AsyncSession, user_id: UUID, payee_id: UUID) -> None:
-        """Pay this one no more. Raises PayeeNotFoundError."""
+        """Pay this one no more. It waits for an approval of the same customer. Raises PayeeNotFoundError."""
+        await lock_user(session, user_id)
         removed = await session.scalar(
             update(Payee)
             .where(Payee.id == payee_id, Payee.user_id == user_id, Payee.status == ACTIVE)

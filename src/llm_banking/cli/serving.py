@@ -69,13 +69,16 @@ def ask(text: str, as_json: Json = False) -> None:
     """Answer one question as a guest. No server, no database, no network."""
     from dataclasses import asdict
 
+    from llm_banking.dialogue.flow_files import load_flows
     from llm_banking.dialogue.service import guest_reply
     from llm_banking.knowledge.service import load_knowledge
     from llm_banking.nlu.reader import Reader
     from llm_banking.nlu.taxonomy import BY_NAME
 
     reader = Reader.open()
-    reply = guest_reply(reader.read(text), load_knowledge(frozenset(BY_NAME)), reader.artifact.answer_confidence)
+    intents = frozenset(BY_NAME)
+    found = (load_knowledge(intents), load_flows(intents))
+    reply = guest_reply(reader.read(text), *found, reader.artifact.answer_confidence)
     if as_json:
         shown = {key: value for key, value in asdict(reply).items() if key != "tracker"}
         print_json({**shown, "model_version": reader.artifact.version})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
 
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue.tracker import Tracker
@@ -17,14 +19,24 @@ from llm_banking.nlu.taxonomy import CONVERSATIONAL
 ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
 """Intents that are answered from the customer's own rows."""
 
+SaidKind = Literal[
+    "amount", "negative_amount", "quantity", "account", "name", "bill", "phrase", "later", "note", "option"
+]
+"""Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
+what follows "to" or "from" and may name an account or a payee, or nothing.
+"""
+
+Role = Literal["source", "target"]
+"""Where money comes from, and where it goes."""
+
 _FOLLOW_UP = re.compile(r"^\W*(and|also|what about|how about|same for)\b", re.IGNORECASE)
-_ORDINALS = (
+ORDINALS = (
     re.compile(r"^\W*((the|option|number) )*(1|1st|one|first|former)( one| option)?\W*$", re.IGNORECASE),
     re.compile(r"^\W*((the|option|number) )*(2|2nd|two|second)( one| option)?\W*$", re.IGNORECASE),
     re.compile(r"^\W*((the|option|number) )*(3|3rd|three|third)( one| option)?\W*$", re.IGNORECASE),
     re.compile(r"^\W*((the|option|number) )*(4|4th|four|fourth)( one| option)?\W*$", re.IGNORECASE),
 )
-_LAST = re.compile(r"^\W*(the )?(last|latter)( one| option)?\W*$", re.IGNORECASE)
+LAST = re.compile(r"^\W*(the )?(last|latter)( one| option)?\W*$", re.IGNORECASE)
 _NONE = re.compile(r"^\W*(none|neither)( of (them|these|those))?\W*$", re.IGNORECASE)
 
 
@@ -60,7 +72,79 @@ class OutOfScope:
     confidence: float
 
 
-Command = Answer | Clarify | AskAgain | OutOfScope
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words of the customer that may fill a slot: characters `start` to `end` of the whole message, and what they are.
+
+    `option` is the number, from 0, of the choice that they take among those that were just offered.
+    """
+
+    kind: SaidKind
+    text: str
+    start: int
+    end: int
+    role: Role | None = None
+    option: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartFlow:
+    """Begin an operation with what was said of it; `intent` and `confidence` are the reading's."""
+
+    flow: str
+    intent: str
+    confidence: float
+    said: tuple[Said, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetSlot:
+    """Fill a slot that is empty."""
+
+    slot: str
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectSlot:
+    """Fill a slot anew: what was proposed with its old value is void."""
+
+    slot: str
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Approve the pending operation that the very last message showed."""
+
+    pending_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Say no to what was just asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up the operation in work."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOff:
+    """Get a person."""
+
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Nothing that an open flow could use."""
+
+
+FlowCommand = StartFlow | SetSlot | CorrectSlot | Confirm | Deny | Cancel | HandOff | Unclear
+"""What changes an operation in work. `Answer` speaks beside it: knowledge, the customer's rows, small talk."""
+Command = Answer | Clarify | AskAgain | OutOfScope | FlowCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +188,7 @@ def _answers_alike(one: Command, other: Command) -> bool:
 
 def propose(reading: Reading | Request, tracker: Tracker, answer_confidence: float) -> Command:
     """Choose the command for a message, or for one request of it, in the light of the conversation so far."""
-    chosen = _choice(reading, tracker)
+    chosen = choice_of_offered(reading, tracker)
     if chosen is not None:
         return chosen
     kind = named_account(reading.slots)
@@ -132,14 +216,14 @@ def _clarify(reading: Reading | Request) -> Command:
     return Clarify(options[:MAX_OPTIONS], reading.confidence)
 
 
-def _choice(reading: Reading | Request, tracker: Tracker) -> Command | None:
+def choice_of_offered(reading: Reading | Request, tracker: Tracker) -> Command | None:
     """The answer to a clarifying question, where one is open and the text is an answer to it."""
     if not tracker.offered:
         return None
-    for intent, pattern in zip(tracker.offered, _ORDINALS, strict=False):
+    for intent, pattern in zip(tracker.offered, ORDINALS, strict=False):
         if pattern.search(reading.text):
             return Answer(intent, 1.0)
-    if _LAST.search(reading.text):
+    if LAST.search(reading.text):
         return Answer(tracker.offered[-1], 1.0)
     if _NONE.search(reading.text) or (reading.intent == "deny" and reading.in_scope):
         return AskAgain("deny", reading.confidence)

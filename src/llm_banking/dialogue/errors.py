@@ -21,3 +21,7 @@ class SessionNotFoundError(LlmBankingError):
 
     def __init__(self) -> None:
         super().__init__("There is no such conversation. Leave session_id out to start a new one.")
+
+
+class FlowFaultError(LlmBankingError):
+    """A flow came to where it cannot go on. It is stopped, what it proposed is voided, and the customer is told."""

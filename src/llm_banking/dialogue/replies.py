@@ -8,7 +8,8 @@ from typing import Literal
 
 from llm_banking.banking.service import AccountBalance, AccountKind, BookedTransaction
 from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, AskAgain, Clarify, Command, OutOfScope
-from llm_banking.dialogue.tracker import Tracker
+from llm_banking.dialogue.errors import FlowFaultError
+from llm_banking.dialogue.tracker import Shown, Tracker
 from llm_banking.kit.money import Money
 from llm_banking.knowledge.service import Entry, Knowledge
 from llm_banking.nlu.taxonomy import OUT_OF_SCOPE
@@ -37,7 +38,10 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply. Each next step is a text that, sent as a message, does what it says."""
+    """One reply. Each next step is a text that, sent as a message, does what it says.
+
+    `pending` is the operation whose summary the text shows and asks about.
+    """
 
     text: str
     intent: str
@@ -46,6 +50,7 @@ class Reply:
     next_steps: tuple[str, ...]
     citations: tuple[Citation, ...]
     tracker: Tracker
+    pending: Shown | None = None
 
 
 def compose(command: Command, tracker: Tracker, knowledge: Knowledge, facts: AccountFacts | None) -> Reply:
@@ -60,6 +65,8 @@ def compose(command: Command, tracker: Tracker, knowledge: Knowledge, facts: Acc
             return _from_entry(entry, entry.text, confidence, knowledge, _cite(entry))
         case OutOfScope(confidence):
             return _out_of_scope(confidence, tracker, knowledge)
+        case _:
+            raise FlowFaultError("A command of a flow came where words alone are made.")
 
 
 def _steps(intents: Sequence[str], knowledge: Knowledge) -> tuple[str, ...]:

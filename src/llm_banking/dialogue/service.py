@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,17 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import service as banking
 from llm_banking.banking.service import AccountKind
-from llm_banking.dialogue import repository
-from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, propose_all
+from llm_banking.dialogue import repository, wording
+from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, propose_all
+from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.dialogue.replies import AccountFacts, Reply
 from llm_banking.dialogue.several import compose_turn
+from llm_banking.dialogue.talk import Teller, may_move_money
 from llm_banking.dialogue.tracker import Tracker
+from llm_banking.identity.principal import Principal
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
+from llm_banking.operations.gate import Gate
 
 TITLE_CHARS = 60
 ENGINE = "template"
@@ -39,42 +43,63 @@ class Turn:
     requests: tuple[Request, ...]
 
 
-def guest_reply(reading: Reading, knowledge: Knowledge, answer_confidence: float) -> Reply:
+def guest_reply(reading: Reading, knowledge: Knowledge, flows: Flows, answer_confidence: float) -> Reply:
     """One turn without a conversation, an account or a database."""
     tracker = Tracker()
     proposals = propose_all(reading, tracker, answer_confidence)
-    return compose_turn(proposals, [None] * len(proposals), tracker, knowledge)
+    return _told_to_sign_in(compose_turn(proposals, [None] * len(proposals), tracker, knowledge), proposals, flows)
 
 
 async def handle_turn(
     session: AsyncSession,
     *,
+    caller: Principal,
     owner_id: UUID,
     visible_owner_ids: Collection[UUID],
     session_id: UUID | None,
     reading: Reading,
     read_ms: float,
     knowledge: Knowledge,
+    flows: Flows,
+    gate: Gate,
     answer_confidence: float,
     account_kind: AccountKind | None = None,
 ) -> Turn:
     """Answer one message, each request of it, inside the caller's transaction; nothing is committed here.
 
     A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
-    narrows an account answer where the text names no account. Raises SessionNotFoundError.
+    narrows an account answer where the text names no account. Money moves only where `caller` is the conversation's
+    owner, may move money and says yes to what the last message showed. Raises SessionNotFoundError.
     """
     started, asked_at = time.perf_counter(), utc_now()
     if session_id is None:
         chat = ChatSession(id=uuid7(), user_id=owner_id, title=_title(reading.text), tracker={}, message_count=0)
     else:
         chat = await repository.get_session(session, session_id, visible_owner_ids, for_update=True)
-    tracker = Tracker.model_validate(chat.tracker)
-    proposals = propose_all(reading, tracker, answer_confidence)
-    facts = [await _facts(session, chat.user_id, one.command, account_kind) for one in proposals]
-    reply = compose_turn(proposals, facts, tracker, knowledge)
+    found = Tracker.model_validate(chat.tracker)
+    tracker = found.model_copy(update={"turn": found.turn + 1})
+
+    async def words(proposals: Sequence[Proposal]) -> Reply:
+        facts = [await _facts(session, chat.user_id, one.command, account_kind) for one in proposals]
+        return compose_turn(proposals, facts, tracker, knowledge)
+
+    if may_move_money(caller, chat.user_id):
+        teller = Teller(flows, gate, session, caller, chat.id, answer_confidence, asked_at)
+        reply = await teller.reply(reading, tracker, words, knowledge)
+    else:
+        proposals = propose_all(reading, tracker, answer_confidence)
+        reply = _told_to_sign_in(await words(proposals), proposals, flows)
+        kept = {"turn": tracker.turn, "stack": tracker.stack, "events": tracker.events}
+        reply = replace(reply, tracker=reply.tracker.model_copy(update=kept))
     latency_ms = read_ms + (time.perf_counter() - started) * 1000
     message_id = await _store(session, chat, reading, reply, asked_at, latency_ms)
     return Turn(chat.id, message_id, reply, reading.model_version, reading.requests)
+
+
+def _told_to_sign_in(reply: Reply, proposals: Sequence[Proposal], flows: Flows) -> Reply:
+    """Who cannot move money here reads how to, where that is what was asked for."""
+    asked = any(isinstance(one.command, Answer) and one.command.intent in flows.by_intent for one in proposals)
+    return replace(reply, text=f"{reply.text}\n\n{wording.SIGN_IN}") if asked else reply
 
 
 def _title(text: str) -> str:

@@ -48,6 +48,8 @@ Channel = Literal["api", "chat"]
 DAY = timedelta(hours=24)
 _MAY = requires(Permission.BANKING_WRITE)
 _PAYS_FROM = ("checking", "savings")
+_NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
+"""The text shown puts a note between curly quotes, and a note must not end them and go on as if it were the bank."""
 _KIND_OF = {OwnTransfer: Kind.OWN_TRANSFER, PayeeTransfer: Kind.PAYEE_TRANSFER, BillPayment: Kind.BILL_PAYMENT}
 
 
@@ -308,7 +310,7 @@ def _result(payload: Payload) -> dict[str, Any]:
 def _note(draft: Draft) -> str | None:
     if not isinstance(draft, PayeeTransfer) or not (draft.note or "").strip():
         return None
-    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS)
+    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(_NO_CLOSING_QUOTE)
 
 
 async def _account(session: AsyncSession, user_id: UUID, account_id: UUID) -> Account:

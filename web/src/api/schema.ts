@@ -1259,10 +1259,7 @@ export interface components {
              * Format: uuid
              */
             payee_id: string;
-            /**
-             * Amount
-             * @example 50.00
-             */
+            /** Amount */
             amount: string;
             /**
              * Currency
@@ -1386,6 +1383,7 @@ export interface components {
              * Format: uuid
              */
             message_id: string;
+            pending?: components["schemas"]["PendingBody"] | null;
             /** Citations */
             citations: components["schemas"]["CitationBody"][];
             metadata: components["schemas"]["ChatMetadata"];
@@ -2535,10 +2533,7 @@ export interface components {
              * Format: uuid
              */
             to_account: string;
-            /**
-             * Amount
-             * @example 50.00
-             */
+            /** Amount */
             amount: string;
             /**
              * Currency
@@ -2711,10 +2706,7 @@ export interface components {
              * Format: uuid
              */
             payee_id: string;
-            /**
-             * Amount
-             * @example 50.00
-             */
+            /** Amount */
             amount: string;
             /**
              * Currency
@@ -2723,6 +2715,30 @@ export interface components {
             currency: string;
             /** Note */
             note?: string | null;
+        };
+        /**
+         * PendingBody
+         * @description An operation that the reply shows and that waits for its owner. `requires`: a factor, of which one is proved.
+         *
+         *     Where `requires` is empty, a yes as the very next message approves it; POST /api/v2/chat/confirmations/{id} always.
+         */
+        PendingBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Requires */
+            requires: string[];
         };
         /**
          * Permission
@@ -5658,7 +5674,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description A new one for each request. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 operation_id: string;

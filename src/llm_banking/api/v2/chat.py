@@ -9,10 +9,11 @@ from fastapi import Request
 from pydantic import StrictBool
 
 from llm_banking.api.dependencies import CallerDep, ServicesDep, elapsed_ms, policy, router
-from llm_banking.api.envelope import Envelope, Model, metadata_of
+from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.text import CustomerRef, MessageText, ShortText
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue.service import ENGINE, Turn, handle_turn
+from llm_banking.dialogue.tracker import Shown
 from llm_banking.identity.demo import owner_of
 from llm_banking.identity.principal import Permission, requires
 
@@ -64,6 +65,19 @@ class ChatMetadata(Model):
     requests: list[RequestBody]
 
 
+class PendingBody(Model):
+    """An operation that the reply shows and that waits for its owner. `requires`: a factor, of which one is proved.
+
+    Where `requires` is empty, a yes as the very next message approves it; POST /api/v2/chat/confirmations/{id} always.
+    """
+
+    id: UUID
+    kind: str
+    summary: str
+    expires_at: Timestamp
+    requires: list[str]
+
+
 class ChatData(Model):
     """A reply. Each suggested next step is a text that, sent as a message, does what it says."""
 
@@ -73,6 +87,7 @@ class ChatData(Model):
     suggested_next_steps: list[str]
     session_id: UUID
     message_id: UUID
+    pending: PendingBody | None = None
     citations: list[CitationBody]
     metadata: ChatMetadata
 
@@ -91,6 +106,7 @@ async def chat(request: Request, body: ChatRequest, caller: CallerDep, services:
         suggested_next_steps=list(reply.next_steps),
         session_id=turn.session_id,
         message_id=turn.message_id,
+        pending=_pending_body(reply.pending),
         citations=[CitationBody(kind=one.kind, id=one.id, text=one.text) for one in reply.citations],
         metadata=ChatMetadata(
             processing_time_ms=elapsed_ms(request),
@@ -105,6 +121,18 @@ async def chat(request: Request, body: ChatRequest, caller: CallerDep, services:
         ),
     )
     return Envelope(data=data, metadata=metadata_of(request))
+
+
+def _pending_body(shown: Shown | None) -> PendingBody | None:
+    if shown is None:
+        return None
+    return PendingBody(
+        id=shown.id,
+        kind=shown.kind,
+        summary=shown.summary,
+        expires_at=shown.expires_at,
+        requires=list(shown.requires),
+    )
 
 
 async def run_turn(
@@ -122,12 +150,15 @@ async def run_turn(
     async with services.database.transaction(visible_to=visible) as session:
         return await handle_turn(
             session,
+            caller=caller,
             owner_id=owner_id,
             visible_owner_ids=visible,
             session_id=session_id,
             reading=reading,
             read_ms=read_ms,
             knowledge=services.knowledge,
+            flows=services.flows,
+            gate=services.gate,
             answer_confidence=services.reader.artifact.answer_confidence,
             account_kind=account_kind,
         )

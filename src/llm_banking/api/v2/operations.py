@@ -25,7 +25,10 @@ from llm_banking.operations.records import MAX_PAGE_ROWS, Record, record_of, rec
 
 routes = router("/api/v2/operations", "operations")
 
-Amount = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,3})?$", examples=["50.00"])]
+Amount = Annotated[
+    str, Field(pattern=r"^(0{0,11}[1-9][0-9]{0,11}(\.[0-9]{1,3})?|0{1,12}\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$")
+]
+"""More than nothing; how many digits after the point there are is the currency's."""
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["USD"])]
 Status = Literal["pending", "executed", "voided", "expired", "failed", "scheduled"]
 PAGE_CURSOR = "^[0-9a-f]{32}$"

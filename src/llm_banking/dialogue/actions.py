@@ -1,0 +1,57 @@
+"""What a flow can end in. From filled slots to a draft for the gate; nothing here moves or decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from llm_banking.dialogue.errors import FlowFaultError
+from llm_banking.dialogue.tracker import Filled, ValueKind
+from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
+
+Slots = Mapping[str, Filled]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """The end of a flow: the slots that it cannot do without, and how they make a draft."""
+
+    needs: tuple[str, ...]
+    draft: Callable[[Slots], Draft]
+
+
+def _value(slots: Slots, name: str, *kinds: ValueKind) -> Filled:
+    found = slots.get(name)
+    if found is None or found.kind not in kinds:
+        raise FlowFaultError(f"The slot '{name}' is not {' or '.join(kinds)} at the end of a flow.")
+    return found
+
+
+def _account(slots: Slots, name: str) -> UUID:
+    return UUID(_value(slots, name, "own_account").value)
+
+
+def _own_transfer(slots: Slots) -> Draft:
+    amount = _value(slots, "amount", "money").as_money()
+    return OwnTransfer(_account(slots, "source"), _account(slots, "destination"), amount)
+
+
+def _payee_transfer(slots: Slots) -> Draft:
+    payee = UUID(_value(slots, "destination", "person").value)
+    note = _value(slots, "note", "text").value if "note" in slots else None
+    return PayeeTransfer(_account(slots, "source"), payee, _value(slots, "amount", "money").as_money(), note)
+
+
+def _bill_payment(slots: Slots) -> Draft:
+    payee = UUID(_value(slots, "destination", "biller").value)
+    return BillPayment(_account(slots, "source"), payee, _value(slots, "amount", "money").as_money())
+
+
+_NEEDS = ("destination", "amount", "source")
+ACTIONS: Mapping[str, Action] = {
+    "own_transfer": Action(_NEEDS, _own_transfer),
+    "payee_transfer": Action(_NEEDS, _payee_transfer),
+    "bill_payment": Action(_NEEDS, _bill_payment),
+}
+"""The closed set of ends, by the name that a flow gives."""

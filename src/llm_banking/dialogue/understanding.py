@@ -1,0 +1,274 @@
+"""From a reading to commands, in the light of what is open. It only proposes: the engine checks every one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from llm_banking.dialogue.approval import is_bare_yes
+from llm_banking.dialogue.commands import (
+    LAST,
+    ORDINALS,
+    Answer,
+    AskAgain,
+    Cancel,
+    Clarify,
+    Command,
+    Confirm,
+    CorrectSlot,
+    Deny,
+    HandOff,
+    Proposal,
+    Said,
+    SetSlot,
+    StartFlow,
+    Unclear,
+    choice_of_offered,
+    propose,
+    propose_all,
+)
+from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
+from llm_banking.dialogue.holdings import Holdings, words_of
+from llm_banking.dialogue.said import MAX_ANSWER_CHARS, Part, bare_amount, core_of, corrects, only_values, said_in
+from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
+from llm_banking.nlu.reader import Reading
+from llm_banking.nlu.requests import COURTESIES, Request
+from llm_banking.nlu.taxonomy import CONVERSATIONAL
+
+_ALSO_PAID = frozenset({"schedule_payment"})
+_ASKS_HOW = re.compile(
+    r"^\W*(?:how|what|what's|when|where|why|which|is|are|does|do|did|can i|could i)\b", re.IGNORECASE
+)
+_FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
+_OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
+_REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
+MAX_NAME_WORDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What messages are read against."""
+
+    flows: Flows
+    holdings: Holdings
+    answer_confidence: float
+    today: date
+
+    def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
+        """A command for each thing that a message asks for or answers, in order; one at least."""
+        if tracker.stack:
+            if tracker.stack[-1].flow not in self.flows.by_name:
+                return (Proposal(reading.text, Unclear()),)
+            return self._in_flow(reading, tracker, tracker.stack[-1]) or (Proposal(reading.text, Unclear()),)
+        return self._outside(reading, tracker)
+
+    def _outside(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
+        chosen = choice_of_offered(reading, tracker)
+        if isinstance(chosen, Answer):
+            return (Proposal(reading.text, self._begun(chosen)),)
+        parts = _parts(reading)
+        if not any(self._starts(part) for part in parts):
+            return propose_all(reading, tracker, self.answer_confidence)
+        out = []
+        for part in parts:
+            flow = self._starts(part)
+            if flow is not None:
+                out.append(Proposal(part.text, self._start(flow, part)))
+            elif part.intent not in COURTESIES:
+                out.append(Proposal(part.text, propose(part, tracker, self.answer_confidence)))
+        return tuple(out)
+
+    def _begun(self, answer: Answer) -> Command:
+        flow = self.flows.by_intent.get(answer.intent)
+        return answer if flow is None else StartFlow(flow.name, answer.intent, answer.confidence)
+
+    def _starts(self, part: Part) -> Flow | None:
+        """The flow that a request begins: its intent is one, surely, or all that it may be is a payment of so much."""
+        flow = self.flows.by_intent.get(part.intent)
+        if flow is None or not part.in_scope:
+            return None
+        said = said_in(part, self.today)
+        if all(one.kind == "phrase" for one in said) and _ASKS_HOW.search(part.text):
+            return None
+        paid = set(part.options) <= {*self.flows.by_intent, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
+        return flow if part.confidence >= self.answer_confidence or paid else None
+
+    def _start(self, flow: Flow, part: Part) -> StartFlow:
+        return StartFlow(flow.name, part.intent, part.confidence, said_in(part, self.today))
+
+    def _in_flow(self, reading: Reading, tracker: Tracker, frame: Frame) -> tuple[Proposal, ...]:
+        whole = self._answer_to_prompt(reading, tracker.prompt)
+        if whole is None and tracker.offered:
+            chosen = choice_of_offered(reading, tracker)
+            if isinstance(chosen, AskAgain):
+                whole = Answer(chosen.intent, chosen.confidence)
+            elif isinstance(chosen, Answer):
+                whole = self._begun(chosen)
+        if whole is not None:
+            return (Proposal(reading.text, whole),)
+        parts = _parts(reading)
+        out: list[Proposal] = []
+        for part in parts:
+            if len(parts) > 1 and part.intent in {"affirm", *COURTESIES} and not said_in(part, self.today):
+                continue
+            out += [Proposal(part.text, one) for one in self._of_part(part, tracker, frame)]
+        return tuple(out)
+
+    def _answer_to_prompt(self, reading: Reading, prompt: Prompt | None) -> Command | None:
+        if prompt is None:
+            return None
+        agrees = reading.in_scope and reading.intent == "affirm" and is_bare_yes(reading.text)
+        if prompt.asks == "approval" and prompt.pending_id is not None and agrees:
+            return Confirm(prompt.pending_id)
+        if prompt.asks == "choice" or prompt.choices:
+            picked = _picked(reading.text, len(prompt.choices), yes=is_bare_yes(reading.text))
+            if picked is not None and prompt.slot is not None:
+                said = Said("option", reading.text, 0, len(reading.text), option=picked)
+                return SetSlot(prompt.slot, said)
+        return None
+
+    def _of_part(self, part: Part, tracker: Tracker, frame: Frame) -> Iterator[Command]:
+        flow = self.flows.by_name[frame.flow]
+        asked = _asked(flow, frame)
+        said = self._meant(part, flow, asked)
+        if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not said:
+            yield Cancel()
+            return
+        ours = part.intent in self.flows.by_intent or not self._sure(part) or corrects(part.text)
+        if said and (ours or part.intent in CONVERSATIONAL or only_values(part, said)):
+            if self._is_another(part, said, frame):
+                yield self._start(self.flows.by_intent.get(part.intent, flow), part)
+            else:
+                yield from self._fills(flow, frame, asked, said)
+            return
+        bare = self._bare(part, flow, asked)
+        if bare is not None:
+            yield _set(frame, *bare)
+            return
+        yield self._besides(part, flow, tracker)
+
+    def _besides(self, part: Part, flow: Flow, tracker: Tracker) -> Command:
+        """What fills no slot: a no, a question, another matter, or nothing that is understood."""
+        if not self._sure(part):
+            asks = part.in_scope and _ASKS_HOW.search(part.text)
+            found = propose(part, tracker, self.answer_confidence) if asks else Unclear()
+            return found if isinstance(found, Answer | Clarify) else Unclear()
+        if part.intent in ("deny", "speak_to_agent"):
+            return Deny() if part.intent == "deny" else HandOff(part.confidence)
+        other = self._starts(part)
+        if other is not None:
+            return self._start(other, part) if other.name != flow.name else Unclear()
+        return Answer(part.intent, part.confidence) if part.intent != "affirm" else Unclear()
+
+    def _sure(self, part: Part) -> bool:
+        return part.in_scope and part.confidence >= self.answer_confidence
+
+    def _is_another(self, part: Part, said: Sequence[Said], frame: Frame) -> bool:
+        """Whether a request stands for itself and changes nothing of the one in work."""
+        if self._starts(part) is None or not _OPENS.search(part.text):
+            return bool(_FRESH.search(part.text)) and self._starts(part) is not None
+        goes_to = [one for one in said if one.kind in ("name", "bill") or one.role == "target"]
+        already = frame.slots.get("destination")
+        if corrects(part.text) or not goes_to or already is None or _REFERS_BACK.search(part.text):
+            return bool(_FRESH.search(part.text)) and not corrects(part.text)
+        same = {*words_of(already.label), *words_of(already.text)}
+        return any(not set(words_of(one.text)) & same for one in goes_to)
+
+    def _bare(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
+        """The value that a short answer is, as a whole, and the slot that it is for."""
+        start = part.start if isinstance(part, Request) else 0
+        amount = bare_amount(part.text, start)
+        money = next((one for one in flow.slots.values() if one.type == "money"), None)
+        if amount is not None and money is not None:
+            return money, amount
+        if len(part.text) > MAX_ANSWER_CHARS:
+            return None
+        core, first, last = core_of(part.text, start)
+        if not core or len(words_of(core)) > MAX_NAME_WORDS:
+            return None
+        open_slots = [asked] if asked is not None else self._correctable(part, flow)
+        for spec in open_slots:
+            if spec.type in ("payee", "own_account") and self.holdings.match(core, spec).choices:
+                return spec, Said("name" if spec.type == "payee" else "account", core, first, last)
+        return None
+
+    def _meant(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[Said, ...]:
+        """What a part says, without the names that are nobody's where no name was asked for: the model sees many."""
+        sure = (
+            part.intent in self.flows.by_intent or corrects(part.text) or (asked is not None and asked.type == "payee")
+        )
+        found = []
+        for one in said_in(part, self.today):
+            spec = slot_for(flow, one, {}, self.holdings) if one.kind in ("name", "phrase") else None
+            known = spec is not None and bool(self.holdings.match(one.text, spec).choices)
+            if one.kind not in ("name", "phrase") or known or (one.kind == "name" and sure):
+                found.append(one)
+        return tuple(found)
+
+    def _fills(self, flow: Flow, frame: Frame, asked: SlotSpec | None, said: Sequence[Said]) -> Iterator[Command]:
+        used = False
+        for one in said:
+            spec = slot_for(flow, one, frame.slots, self.holdings, asked)
+            if one.kind == "later" and spec is None:
+                spec = next(iter(flow.slots.values()))
+            if spec is not None:
+                used = True
+                yield _set(frame, spec, one)
+        if not used:
+            yield Unclear()
+
+    def _correctable(self, part: Part, flow: Flow) -> list[SlotSpec]:
+        return (
+            [one for one in flow.slots.values() if one.type in ("payee", "own_account")] if corrects(part.text) else []
+        )
+
+
+def _parts(reading: Reading) -> tuple[Part, ...]:
+    return reading.requests if len(reading.requests) > 1 else (reading,)
+
+
+def _asked(flow: Flow, frame: Frame) -> SlotSpec | None:
+    """The slot that the flow waits for; None where all are filled."""
+    step = flow.steps.get(frame.step)
+    return flow.slots[step.slot] if isinstance(step, Collect) and step.slot not in frame.slots else None
+
+
+def _picked(text: str, choices: int, *, yes: bool) -> int | None:
+    """The number of the offered choice that a text takes."""
+    if choices == 1 and yes:
+        return 0
+    for number, pattern in enumerate(ORDINALS[:choices]):
+        if pattern.search(text):
+            return number
+    return choices - 1 if choices and LAST.search(text) else None
+
+
+def _set(frame: Frame, spec: SlotSpec, said: Said) -> Command:
+    return CorrectSlot(spec.name, said) if spec.name in frame.slots else SetSlot(spec.name, said)
+
+
+def slot_for(
+    flow: Flow, said: Said, slots: Mapping[str, Choice], holdings: Holdings, asked: SlotSpec | None = None
+) -> SlotSpec | None:
+    """The slot of a flow that words are for; None where it has none, or it cannot be told which of two."""
+    if said.kind in ("amount", "negative_amount", "quantity", "note", "later"):
+        return _of_type(flow, {"note": "text", "later": "date"}.get(said.kind, "money"))
+    where, source = _of_type(flow, "payee"), _of_type(flow, "own_account")
+    if said.role == "source":
+        return source
+    if said.kind in ("name", "bill", "phrase") or said.role == "target":
+        return where
+    if asked is not None and asked in (where, source):
+        return asked
+    able = [one for one in (where, source) if one is not None and holdings.match(said.text, one).choices]
+    unfilled = [one for one in able if one.name not in slots]
+    if len(unfilled) == 1 or len(able) == 1:
+        return (unfilled or able)[0]
+    paid_out = where is not None and where.name in slots and slots[where.name].kind != "own_account"
+    return source if paid_out and source in able else None
+
+
+def _of_type(flow: Flow, wanted: str) -> SlotSpec | None:
+    return next((one for one in flow.slots.values() if one.type == wanted), None)

@@ -1,0 +1,182 @@
+"""Where conversations are played: a customer of their own with accounts and payees, signed in, on the real gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from sqlalchemy import insert, select, update
+
+from llm_banking.banking import service as banking
+from llm_banking.banking.ledger import Own, transfer
+from llm_banking.banking.ledger_store import post
+from llm_banking.banking.models import Account, Payee
+from llm_banking.identity.models import User
+from llm_banking.identity.second_factors import SecondFactors
+from llm_banking.identity.tokens import Subject
+from llm_banking.kit.clock import utc_now
+from llm_banking.kit.database import Database, Scope
+from llm_banking.operations.gate import Gate
+from llm_banking.operations.models import BankOperation, PendingOperation
+from llm_banking.operations.policy import load_policy
+from tests.identity.people import Clock, add_session, code_now, second_factors, with_totp
+from tests.operations.world import usd
+
+ACCOUNTS = {
+    "checking": ("Everyday Checking", "checking", "4144", "2000.00"),
+    "savings": ("Rainy Day Savings", "savings", "7720", "5000.00"),
+    "card": ("Blue Rewards Card", "credit_card", "4512", "-300.00"),
+}
+PAYEES = (
+    ("Alice Johnson", "person", True),
+    ("Bob Carter", "person", True),
+    ("Bobbie Carver", "person", True),
+    ("Nina Newman", "person", False),
+    ("Northgrid Electricity", "biller", True),
+    ("Bluewire Internet", "biller", True),
+)
+"""Name, kind, and whether they were paid before."""
+
+
+@dataclass
+class Stage:
+    """The application, whose gate and conversations go by a clock of ours."""
+
+    app: FastAPI
+    client: AsyncClient
+    database: Database
+    clock: Clock
+    factors: SecondFactors
+
+    async def customer(self) -> Player:
+        """Somebody new, signed in, with an authenticator app."""
+        player_id, now = uuid4(), utc_now()
+        accounts = {name: uuid4() for name in ACCOUNTS}
+        async with self.database.transaction(scope=Scope.IDENTITY) as session:
+            email = f"{player_id}@example.com"
+            user = {"id": player_id, "display_name": "Zoe Quill", "account_type": "user", "email": email}
+            await session.execute(insert(User), [{**user, "created_at": now}])
+            family_id = await add_session(session, player_id, now)
+            secret = await with_totp(session, self.factors, player_id, self.clock)
+        self.clock.advance(seconds=30)
+        async with self.database.transaction(visible_to={player_id}) as session:
+            await session.execute(insert(Account), [_account(player_id, accounts[name], name) for name in ACCOUNTS])
+            for name, account_id in accounts.items():
+                amount = usd(ACCOUNTS[name][3])
+                places = (Own.OUTSIDE, account_id) if amount.amount_minor > 0 else (account_id, Own.OUTSIDE)
+                opening = transfer(
+                    uuid4(),
+                    payer=places[0],
+                    payee=places[1],
+                    amount=amount if amount.amount_minor > 0 else -amount,
+                    booked_at=now,
+                    kind="opening",
+                    payer_reads="Opening balance",
+                    payee_reads="Opening balance",
+                )
+                await post(session, opening)
+            await session.execute(insert(Payee), [_payee(player_id, *one, now) for one in PAYEES])
+        subject = Subject(player_id, "user", family_id, 0, ("pwd",))
+        token = self.app.state.services.identity.tokens.issue(subject)
+        return Player(self, player_id, accounts, {"Authorization": f"Bearer {token}"}, secret)
+
+
+def _account(owner: UUID, account_id: UUID, name: str) -> dict[str, Any]:
+    title, kind, last4, _ = ACCOUNTS[name]
+    return {
+        "id": account_id,
+        "user_id": owner,
+        "kind": kind,
+        "name": title,
+        "number_last4": last4,
+        "currency": "USD",
+        "floor_minor": -1_000_000 if kind == "credit_card" else 0,
+        "created_at": utc_now(),
+    }
+
+
+def _payee(owner: UUID, name: str, kind: str, known: bool, now: datetime) -> dict[str, Any]:
+    since = now - timedelta(days=90 if known else 2)
+    return {
+        "id": uuid4(),
+        "user_id": owner,
+        "kind": kind,
+        "name": name,
+        "account_encrypted": b"sealed",
+        "account_last4": "1234",
+        "status": "active",
+        "created_at": since,
+        "first_paid_at": since if known else None,
+    }
+
+
+@dataclass
+class Player:
+    """A customer who talks."""
+
+    stage: Stage
+    id: UUID
+    accounts: dict[str, UUID]
+    headers: dict[str, str]
+    secret: bytes
+
+    async def balances(self) -> dict[str, int]:
+        """What is on each account, in minor units."""
+        async with self.stage.database.transaction(visible_to={self.id}) as session:
+            held = {one.id: one.balance.amount_minor for one in await banking.balances(session, self.id)}
+        return {name: held[account_id] for name, account_id in self.accounts.items()}
+
+    async def pending(self) -> list[PendingOperation]:
+        """What was proposed, oldest first."""
+        async with self.stage.database.transaction(visible_to={self.id}) as session:
+            query = select(PendingOperation).where(PendingOperation.user_id == self.id).order_by(PendingOperation.id)
+            return list(await session.scalars(query))
+
+    async def operations(self) -> list[BankOperation]:
+        """What was done, oldest first."""
+        async with self.stage.database.transaction(visible_to={self.id}) as session:
+            query = select(BankOperation).where(BankOperation.user_id == self.id).order_by(BankOperation.id)
+            return list(await session.scalars(query))
+
+    async def decide(self, pending_id: str, *, approve: bool, factor: bool) -> int:
+        """Press the button of a confirmation, with a code of the app where one is asked for; the status it gives."""
+        client = self.stage.client
+        body: dict[str, Any] = {"approve": approve}
+        if factor:
+            begun = await client.post(f"/api/v2/operations/{pending_id}/step-up", headers=self.headers)
+            assert begun.status_code == 200, begun.text
+            self.stage.clock.advance(seconds=30)
+            challenge = begun.json()["data"]["challenge"]["challenge_id"]
+            body["step_up"] = {"challenge_id": challenge, "code": code_now(self.secret, self.stage.clock)}
+        done = await client.post(f"/api/v2/chat/confirmations/{pending_id}", json=body, headers=self.headers)
+        return done.status_code
+
+    async def close(self, payee: str) -> None:
+        """Take a payee off the list behind the conversation's back."""
+        async with self.stage.database.transaction(visible_to={self.id}) as session:
+            gone = update(Payee).where(Payee.user_id == self.id, Payee.name == payee).values(status="removed")
+            await session.execute(gone)
+
+
+@contextmanager
+def playing(app: FastAPI, client: AsyncClient, database: Database) -> Iterator[Stage]:
+    """The application on a clock of ours."""
+    clock, before = Clock(utc_now()), app.state.services
+    factors = second_factors(clock)
+    identity = replace(before.identity, second_factors=factors)
+    gate = Gate(factors.step_up, load_policy(), clock=clock)
+    app.state.services = replace(before, identity=identity, gate=gate)
+    patched = pytest.MonkeyPatch()
+    patched.setattr("llm_banking.dialogue.service.utc_now", clock)
+    try:
+        yield Stage(app, client, database, clock, factors)
+    finally:
+        patched.undo()
+        app.state.services = before

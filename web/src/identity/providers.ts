@@ -11,8 +11,8 @@ export function signInProviders(): Provider[] {
   const meta = document.querySelector<HTMLMetaElement>('meta[name="sign-in-providers"]')
   const names = meta?.content.split(' ') ?? []
   return names.flatMap((name) => {
-    const title = TITLES[name]
-    return title === undefined ? [] : [{ name, title, href: `/api/auth/oauth/${name}/login` }]
+    const title = providerTitle(name)
+    return title === null ? [] : [{ name, title, href: `/api/auth/oauth/${name}/login` }]
   })
 }
 

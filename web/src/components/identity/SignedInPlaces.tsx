@@ -51,7 +51,7 @@ export function SignedInPlaces() {
         )
       }
     >
-      <p>If you do not know one of these, end it and tell the bank. What a device is called, it says itself.</p>
+      <p>If you do not know one of these, end it and tell the bank. Devices name themselves.</p>
       {sessions === null && problem.message === null && <p className="loading">Loading your sessions…</p>}
       {sessions !== null && (
         <ul className="account-list" aria-label="Your sessions">

@@ -78,6 +78,17 @@ def ask(page: Page, text: str) -> None:
     expect(page.get_by_test_id("message-assistant").last).to_be_visible()
 
 
+def sign_in_elsewhere(client: httpx.Client, email: str, device: str) -> tuple[str, str]:
+    """Open a session on another device; its refresh token and the device."""
+    answer = client.post("/api/auth/login", json={"email": email, "password": PASSWORD, "device": device})
+    return str(answer.raise_for_status().json()["data"]["refresh_token"]), device
+
+
+def lasts(client: httpx.Client, token: str, device: str) -> bool:
+    """Whether a session's refresh token still works; it is used up."""
+    return client.post("/api/auth/refresh", json={"refresh_token": token, "device": device}).status_code == 200
+
+
 def enrol_app(page: Page) -> bytes:
     """Set up the authenticator app; returns its secret."""
     page.get_by_test_id("account-link").click()
@@ -201,6 +212,30 @@ def test_a_reload_keeps_the_session_and_another_tab_shares_it(page: Page) -> Non
     sign_out(page)
     expect(other.get_by_test_id("demo-notice")).to_be_visible()
     assert "Maja" not in other.content()
+
+
+def test_sessions_elsewhere_are_seen_and_ended(page: Page, server: RunningServer) -> None:
+    email = sign_up(page)
+    with httpx.Client(base_url=server.url) as elsewhere:
+        tokens = [sign_in_elsewhere(elsewhere, email, device) for device in ("Office", "Kiosk", "Tablet")]
+        page.get_by_test_id("account-link").click()
+        places = page.get_by_role("list", name="Your sessions").get_by_role("listitem")
+        expect(places).to_have_count(4)
+        expect(places.filter(has_text="This session")).to_contain_text("Chrome on")
+        page.get_by_role("button", name="End the session: Kiosk").click()
+        expect(page.get_by_text("Kiosk: signed out.")).to_be_visible()
+        expect(page.get_by_role("heading", name="Where you are signed in")).to_be_focused()
+        expect(places).to_have_count(3)
+        assert [lasts(elsewhere, token, device) for token, device in tokens] == [True, False, True]
+        page.get_by_role("button", name="End all others").click()
+        expect(page.get_by_text("You are signed in here only.")).to_be_visible()
+        expect(places).to_have_count(1)
+        tokens = [sign_in_elsewhere(elsewhere, email, "Office")]
+        page.reload()
+        expect(places).to_have_count(2)
+        page.get_by_role("button", name="End all others").click()
+        expect(places).to_have_count(1)
+        assert [lasts(elsewhere, token, device) for token, device in tokens] == [False]
 
 
 def test_scripts_of_the_page_can_read_no_token(page: Page) -> None:

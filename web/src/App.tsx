@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react'
 import { DemoBank } from './components/DemoBank'
 import { Header } from './components/Header'
+import { SetUpPage } from './components/identity/SetUpPage'
 import { SignInPage } from './components/identity/SignInPage'
 import { Starting } from './components/identity/Starting'
 import { SignedInBank } from './components/SignedInBank'
@@ -26,7 +27,15 @@ export function App() {
   }, [standing, page, go])
 
   if (standing.name === 'signed-in') {
-    return <SignedInBank key={standing.user.id} user={standing.user} draft={draft} page={page} go={go} />
+    const { user } = standing
+    return user.second_factor_required ? (
+      <div className="app">
+        <Header />
+        <SetUpPage />
+      </div>
+    ) : (
+      <SignedInBank key={user.id} user={user} linked={session.linked} draft={draft} page={page} go={go} />
+    )
   }
   if (standing.name === 'demo' && !wantsSignIn(session, page)) {
     return <DemoBank customers={standing.customers} draft={draft} />

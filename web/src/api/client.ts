@@ -9,6 +9,7 @@ import type {
   FactorAction,
   Factors,
   Intent,
+  OwnSession,
   Passkey,
   PasskeyOptions,
   Proof,
@@ -59,6 +60,27 @@ export async function deleteSession(sessionId: string): Promise<void> {
 
 export async function listIntents(): Promise<Intent[]> {
   return (await unwrap(api.GET('/api/v2/intents'))).items
+}
+
+/** Where the caller is signed in, the last used first. */
+export async function listOwnSessions(): Promise<OwnSession[]> {
+  return (await unwrap(api.GET('/api/auth/sessions'))).items
+}
+
+export async function endOwnSession(sessionId: string): Promise<void> {
+  const params = { path: { session_id: sessionId } }
+  await unwrap(api.DELETE('/api/auth/sessions/{session_id}', { params }))
+}
+
+/** End every session of the caller but the one that asks; how many ended. */
+export async function endOtherSessions(): Promise<number> {
+  return (await unwrap(api.POST('/api/auth/sessions/others/end'))).ended
+}
+
+/** The address at which the caller lets an account with the provider sign in here. */
+export async function beginLink(provider: string): Promise<string> {
+  const params = { path: { provider } }
+  return (await unwrap(api.POST('/api/auth/oauth/{provider}/link', { params }))).authorization_url
 }
 
 export function readFactors(): Promise<Factors> {

@@ -33,6 +33,11 @@ export class ApiFailure extends Error {
     this.fields = Array.isArray(fields) ? fields.filter(isFieldProblem) : []
     this.reason = typeof reason === 'string' ? reason : null
   }
+
+  /** Whether the server wants a sign-in of late before it does what was asked. */
+  get wantsSignIn(): boolean {
+    return this.code === 'STEP_UP_REQUIRED' && this.reason === 'sign_in_again'
+  }
 }
 
 interface ErrorBody {

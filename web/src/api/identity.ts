@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch'
+import { deviceName } from '../identity/device'
 import { ApiFailure, failureFromException, failureFromResponse } from './failure'
 import { sendPlain, unwrap } from './http'
 import type { paths } from './schema'
@@ -31,17 +32,18 @@ async function signInAnswer(call: Promise<StepAnswer>): Promise<SignInAnswer> {
 }
 
 export function signIn(name: SignInName, password: string): Promise<SignInAnswer> {
-  return signInAnswer(api.POST('/api/auth/login', { body: { ...name, password, browser: true } }))
+  return signInAnswer(api.POST('/api/auth/login', { body: { ...name, password, device: deviceName(), browser: true } }))
 }
 
 export function answerSecondStep(step: SecondStep, proof: Proof): Promise<SignedIn> {
-  const body = { ticket: step.ticket, challenge_id: step.challenge.challenge_id, browser: true, ...proof }
+  const { ticket, challenge } = step
+  const body = { ticket, challenge_id: challenge.challenge_id, device: deviceName(), browser: true, ...proof }
   return unwrap(api.POST('/api/auth/login/second-factor', { body }))
 }
 
 /** Exchange the code that a provider's sign-in left in the page's address. Answers as `signIn` does. */
 export function exchangeCode(code: string): Promise<SignInAnswer> {
-  return signInAnswer(postJson('/api/auth/oauth/exchange', { code, browser: true }))
+  return signInAnswer(postJson('/api/auth/oauth/exchange', { code, device: deviceName(), browser: true }))
 }
 
 /** For a route that `schema.ts` does not know, because only servers with sign-in providers have it. */
@@ -58,7 +60,8 @@ export async function register(displayName: string, email: string, password: str
 
 /** A new access token, by the cookie. */
 export function refresh(): Promise<Access> {
-  return unwrap(api.POST('/api/auth/refresh', { body: {}, signal: AbortSignal.timeout(RENEWAL_TIMEOUT_MS) }))
+  const body = { device: deviceName() }
+  return unwrap(api.POST('/api/auth/refresh', { body, signal: AbortSignal.timeout(RENEWAL_TIMEOUT_MS) }))
 }
 
 export function whoIs(token: string): Promise<User> {

@@ -21,6 +21,9 @@ export type Passkey = Schemas['PasskeyBody']
 export type PasskeyOptions = Schemas['PasskeyOptionsBody']
 export type TotpEnrolment = Schemas['TotpBody']
 
+/** A sign-in that lasts, on this device or another. */
+export type OwnSession = Schemas['OwnSessionBody']
+
 export type SignedIn = Schemas['SignedInBody']
 
 /** The second step of a sign-in: a ticket that says whose, and what it may be answered with. */

@@ -21,11 +21,14 @@ interface BankProps {
   draft: Draft
   demo?: boolean
   account: ReactNode
+  /** What has just happened, above the page. */
+  notice?: ReactNode
   /** A page in place of the conversation, which waits behind it. */
   cover?: ReactNode
 }
 
-export function Bank({ owner, customerId, listOwner, customerName, draft, demo = false, account, cover }: BankProps) {
+export function Bank(props: BankProps) {
+  const { owner, customerId, listOwner, customerName, draft, demo = false, account, notice, cover } = props
   const sessions = useSessions(listOwner)
   const talk = useConversation({ customerId, owner, draft, onAnswered: sessions.refresh })
   const narrow = useMediaQuery('(max-width: 899px)')
@@ -80,6 +83,7 @@ export function Bank({ owner, customerId, listOwner, customerName, draft, demo =
         account={account}
         end={narrow && !covered && newConversation}
       />
+      {notice}
       {cover}
       <div className="body" hidden={covered}>
         {narrow ? (

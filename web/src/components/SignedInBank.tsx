@@ -1,19 +1,23 @@
 import { useEffect, useRef } from 'react'
 import type { User } from '../api/types'
 import type { Draft } from '../conversation/draft'
+import { bankSession } from '../identity/session'
 import type { Page } from '../lib/usePage'
 import { Bank } from './Bank'
 import { PersonIcon } from './Icons'
 import { AccountPage } from './identity/AccountPage'
+import { LinkedNotice } from './identity/LinkedNotice'
 
 interface SignedInBankProps {
   user: User
+  /** The provider whose account has just been linked. */
+  linked: string | null
   draft: Draft
   page: Page
   go: (page: Page) => void
 }
 
-export function SignedInBank({ user, draft, page, go }: SignedInBankProps) {
+export function SignedInBank({ user, linked, draft, page, go }: SignedInBankProps) {
   const link = useRef<HTMLAnchorElement>(null)
   const before = useRef(page)
 
@@ -21,6 +25,11 @@ export function SignedInBank({ user, draft, page, go }: SignedInBankProps) {
     if (before.current === 'account' && page !== 'account') link.current?.focus()
     before.current = page
   }, [page])
+
+  const closeNotice = () => {
+    bankSession.dismissNotice()
+    link.current?.focus()
+  }
 
   return (
     <Bank
@@ -42,6 +51,7 @@ export function SignedInBank({ user, draft, page, go }: SignedInBankProps) {
           <span className="account-link-name">{user.display_name}</span>
         </a>
       }
+      notice={<LinkedNotice provider={linked} onClose={closeNotice} />}
       cover={page === 'account' ? <AccountPage user={user} onClose={() => go('conversation')} /> : null}
     />
   )

@@ -1,7 +1,17 @@
 import { fireEvent, screen, waitFor, within } from '@testing-library/react'
 import decodeQR from 'qr/decode.js'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ANA, CODE, FakeBank, PASSWORD, SESSION_ID, TOTP_URI, WRONG_PASSWORD, storedMessage } from '../test/fakeBank'
+import {
+  ANA,
+  CODE,
+  FakeBank,
+  PASSWORD,
+  SESSION_ID,
+  SIGN_IN_AGAIN,
+  TOTP_URI,
+  WRONG_PASSWORD,
+  storedMessage,
+} from '../test/fakeBank'
 import { composer, renderPage, say } from '../test/renderPage'
 
 let bank: FakeBank
@@ -216,7 +226,7 @@ describe('the authenticator app', () => {
   it('asks to sign in again where the sign-in is too long ago', async () => {
     await openAccount()
     await screen.findByRole('button', { name: 'Set up an app' })
-    bank.factorFailures = [{ status: 403, message: 'Sign in again first.', code: 'STEP_UP_REQUIRED' }]
+    bank.factorFailures = [SIGN_IN_AGAIN]
     press('Set up an app')
     fireEvent.click(await screen.findByRole('button', { name: 'Sign in again' }))
     await screen.findByRole('heading', { name: 'Sign in again' })

@@ -130,14 +130,14 @@ describe('the end of a session', () => {
     await expect(renameSession('0198a000-0000-7000-8000-000000000001', 'x')).rejects.toMatchObject({
       kind: 'signed-out',
     })
-    expect(bankSession.view().standing).toEqual({ name: 'expired', user: ANA })
+    expect(bankSession.view().standing).toEqual({ name: 'expired', user: ANA, why: 'ended' })
   })
 
   it('by sign-out ends it on the server and leaves nothing here', async () => {
     sessionStorage.setItem('harborlight.conversation', `${ANA.id}:some`)
     await bankSession.signOut()
     expect(bank.cookie).toBe(false)
-    expect(bankSession.view()).toEqual({ standing: { name: 'signed-out' }, step: null, notice: null })
+    expect(bankSession.view()).toEqual({ standing: { name: 'signed-out' }, step: null, notice: null, linked: null })
     expect({ ...localStorage, ...sessionStorage }).toEqual({})
   })
 

@@ -2,12 +2,17 @@ import { type ApiFailure, failureFromException } from '../api/failure'
 import { sendPlain } from '../api/http'
 import * as identity from '../api/identity'
 import type { Access, Customer, Proof, SecondStep, User } from '../api/types'
-import { forgetConversation, markSignedIn, mayBeSignedIn } from '../lib/storage'
+import { forgetConversation, markSignedIn, mayBeSignedIn, takeReturnPage, writeReturnPage } from '../lib/storage'
+import { providerTitle } from './providers'
 import { inTurn, tabs } from './tabs'
 
 const ASK_AGAIN_MS = 4000
 const RENEW_BEFORE_S = 60
 const SIGN_IN_CODE = '#sign_in_code='
+const LINKED = '#linked='
+
+/** Why a sign-in is asked for again: it ended, the server wants one of late, or a second factor has just been set up. */
+export type WhyAgain = 'ended' | 'asked' | 'enrolled'
 
 export type Standing =
   /** Nobody knows yet. `unreachable`: the server did not answer; it is asked again. */
@@ -15,8 +20,8 @@ export type Standing =
   /** The server answers without a sign-in: development only. */
   | { name: 'demo'; customers: Customer[] }
   | { name: 'signed-out' }
-  /** The session ended by itself. Whose it was may go on after signing in again. */
-  | { name: 'expired'; user: User }
+  /** The session ended. Whose it was may go on after signing in again. */
+  | { name: 'expired'; user: User; why: WhyAgain }
   | { name: 'signed-in'; user: User }
 
 export interface SessionView {
@@ -25,6 +30,8 @@ export interface SessionView {
   step: SecondStep | null
   /** What the person must be told beside the sign-in form. */
   notice: string | null
+  /** The provider whose account has just been linked to the person's, as people call it. */
+  linked: string | null
 }
 
 /**
@@ -32,7 +39,7 @@ export interface SessionView {
  * script can read. Every request to the bank goes through `send`.
  */
 export class BankSession {
-  #view: SessionView = { standing: { name: 'starting', unreachable: false }, step: null, notice: null }
+  #view: SessionView = { standing: { name: 'starting', unreachable: false }, step: null, notice: null, linked: null }
   #token: string | null = null
   #renewAt = Infinity
   #renewal: Promise<void> | null = null
@@ -52,6 +59,7 @@ export class BankSession {
   async start(): Promise<void> {
     tabs.listen((message) => this.#hear(message))
     this.#enter({ name: 'starting', unreachable: false })
+    this.#show({ linked: takeLinked() })
     const code = takeSignInCode()
     if (code !== null) await this.#exchange(code)
     else await this.#resume()
@@ -91,16 +99,18 @@ export class BankSession {
   }
 
   /** Let the person prove anew who they are, with what they typed kept. */
-  async signInAgain(): Promise<void> {
+  async signInAgain(why: 'asked' | 'enrolled' = 'asked'): Promise<void> {
     const { standing } = this.#view
     if (standing.name !== 'signed-in' || this.#token === null) return
+    const turn = this.#turn
     await endOnServer(this.#token)
+    if (turn !== this.#turn) return
     markSignedIn(false)
-    this.#enter({ name: 'expired', user: standing.user })
+    this.#enter({ name: 'expired', user: standing.user, why })
   }
 
   dismissNotice(): void {
-    this.#show({ notice: null })
+    this.#show({ notice: null, linked: null })
   }
 
   /** Send a request of the page as the person who is signed in. One that is refused is sent once more, renewed. */
@@ -174,7 +184,7 @@ export class BankSession {
 
   #hold({ access_token, expires_in }: Access, user: User): void {
     const { standing } = this.#view
-    if (standing.name !== 'signed-in' || standing.user.id !== user.id) this.#enter({ name: 'signed-in', user })
+    if (standing.name !== 'signed-in' || !isSame(standing.user, user)) this.#enter({ name: 'signed-in', user })
     markSignedIn(true)
     this.#token = access_token
     const renewInMs = (expires_in - Math.min(RENEW_BEFORE_S, expires_in / 5)) * 1000
@@ -208,7 +218,7 @@ export class BankSession {
     const { standing } = this.#view
     markSignedIn(false)
     if (standing.name === 'signed-in') {
-      this.#enter({ name: 'expired', user: standing.user })
+      this.#enter({ name: 'expired', user: standing.user, why: 'ended' })
       return
     }
     await this.#settle()
@@ -219,6 +229,7 @@ export class BankSession {
   #leave(): void {
     markSignedIn(false)
     forgetConversation()
+    writeReturnPage(null)
     this.#enter({ name: 'starting', unreachable: false })
   }
 
@@ -239,7 +250,8 @@ export class BankSession {
     this.#renewAt = Infinity
     window.clearTimeout(this.#timer)
     const isTold = standing.name === 'signed-in' || standing.name === 'expired'
-    this.#show({ standing, step, notice: isTold ? null : this.#view.notice })
+    const { standing: before, notice, linked } = this.#view
+    this.#show({ standing, step, notice: isTold ? null : notice, linked: before.name === 'starting' ? linked : null })
   }
 
   #show(change: Partial<SessionView>): void {
@@ -257,6 +269,11 @@ function signed(request: Request, token: string): Request {
 
 function refused(): Response {
   return new Response(null, { status: 401 })
+}
+
+/** Whether it is the same person, who may use the same part of the page. */
+function isSame(one: User, other: User): boolean {
+  return one.id === other.id && one.second_factor_required === other.second_factor_required
 }
 
 async function settled(work: Promise<unknown>): Promise<boolean> {
@@ -288,10 +305,24 @@ async function renewAndSignOut(): Promise<void> {
   }
 }
 
-/** The one-time code that a provider's sign-in leaves in the fragment, which no server sees; the address is cleaned. */
+/** The one-time code that a provider's sign-in leaves in the fragment; the address is then that of before it. */
 function takeSignInCode(): string | null {
+  const code = takeFragment(SIGN_IN_CODE)
+  const page = takeReturnPage()
+  if (code !== null && page !== null) window.history.replaceState(null, '', `#${page}`)
+  return code
+}
+
+/** The provider that the server's redirect after linking names. */
+function takeLinked(): string | null {
+  const name = takeFragment(LINKED)
+  return name === null ? null : providerTitle(name)
+}
+
+/** What follows the mark in the fragment, which no server sees; the address is cleaned. */
+function takeFragment(mark: string): string | null {
   const { hash, pathname, search } = window.location
-  if (!hash.startsWith(SIGN_IN_CODE)) return null
+  if (!hash.startsWith(mark)) return null
   window.history.replaceState(null, '', pathname + search)
-  return hash.slice(SIGN_IN_CODE.length)
+  return hash.slice(mark.length)
 }

@@ -2,11 +2,17 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-d
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
 const dayOfYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
+const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
 const DAY_MS = 86_400_000
 
 export function timeOfDay(iso: string): string {
   return clock.format(new Date(iso))
+}
+
+/** Date and time where the reader is. */
+export function dateAndTime(iso: string): string {
+  return dayAndTime.format(new Date(iso))
 }
 
 export function recentDate(iso: string, now: Date): string {

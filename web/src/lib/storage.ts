@@ -1,5 +1,6 @@
 const CUSTOMER_KEY = 'harborlight.customer'
 const CONVERSATION_KEY = 'harborlight.conversation'
+const RETURN_KEY = 'harborlight.return'
 const SIGNED_IN_KEY = 'harborlight.signed-in'
 
 export function readCustomerId(): string | null {
@@ -22,6 +23,18 @@ export function writeConversationId(owner: string, sessionId: string | null): vo
 
 export function forgetConversation(): void {
   write(() => sessionStorage, CONVERSATION_KEY, null)
+}
+
+/** Remember the page to come back to while a provider signs the person in. */
+export function writeReturnPage(page: 'account' | null): void {
+  write(() => sessionStorage, RETURN_KEY, page)
+}
+
+/** The page to come back to, once. */
+export function takeReturnPage(): 'account' | null {
+  const page = read(() => sessionStorage.getItem(RETURN_KEY))
+  writeReturnPage(null)
+  return page === 'account' ? page : null
 }
 
 /**

@@ -1,5 +1,5 @@
 import { vi } from 'vitest'
-import type { Challenge, ChatReply, ChatRequest, Factors, Session, StoredMessage, User } from '../api/types'
+import type { Challenge, ChatReply, ChatRequest, Factors, OwnSession, Session, StoredMessage, User } from '../api/types'
 
 export const SESSION_ID = '0198a000-0000-7000-8000-000000000001'
 export const REQUEST_ID = 'req-test-1'
@@ -18,6 +18,31 @@ export const ANA: User = {
   second_factor_required: false,
   permissions: [],
 }
+
+export function ownSession(changes: Partial<OwnSession> = {}): OwnSession {
+  return {
+    id: '0198a000-0000-7000-8000-0000000000c1',
+    device: 'Firefox on Linux',
+    started_at: '2025-11-20T10:00:00.000Z',
+    last_used_at: '2025-11-21T09:30:00.000Z',
+    expires_at: '2025-12-20T10:00:00.000Z',
+    methods: ['pwd'],
+    current: false,
+    ...changes,
+  }
+}
+
+export const HERE = ownSession({ id: '0198a000-0000-7000-8000-0000000000c0', device: 'Safari on macOS', current: true })
+
+/** The answer to what needs a sign-in of late. */
+export const SIGN_IN_AGAIN = {
+  status: 403,
+  message: 'Ending another session needs a sign-in of the last 15 minutes. Sign in again.',
+  code: 'STEP_UP_REQUIRED',
+  details: { reason: 'sign_in_again' },
+}
+
+export const PROVIDER_URL = 'https://provider.example/authorize?state=s'
 
 export interface Failing {
   status: number
@@ -66,6 +91,12 @@ export class FakeBank {
   expiresIn = 600
   factors: Factors = { totp: false, passkeys: [] }
   factorFailures: Failing[] = []
+  /** Where the person is signed in. */
+  places: OwnSession[] = [HERE]
+  placesFailures: Failing[] = []
+  linkFailures: Failing[] = []
+  /** What the page called its browser, in each request that says so. */
+  readonly devices: unknown[] = []
   registerFailure: Failing | null = null
   offline = false
   readonly calls: string[] = []
@@ -129,6 +160,7 @@ export class FakeBank {
   private async identity(route: string, request: Request): Promise<Response> {
     const text = await request.text()
     const body = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
+    if ('device' in body) this.devices.push(body.device)
     switch (route) {
       case 'POST /api/auth/register':
         return this.registerFailure
@@ -155,6 +187,11 @@ export class FakeBank {
         this.endSession()
         return success({ signed_out: true })
     }
+    if (route.includes(' /api/auth/sessions')) return this.ownSessions(route)
+    if (route === 'POST /api/auth/oauth/google/link') {
+      const refusal = this.linkFailures.shift()
+      return refusal ? failure(refusal) : success({ authorization_url: PROVIDER_URL, expires_in: 600 })
+    }
     const problem = this.factorFailures.shift()
     if (problem) return failure(problem)
     switch (route) {
@@ -175,6 +212,18 @@ export class FakeBank {
       default:
         throw new Error(`The fake bank does not answer ${route}.`)
     }
+  }
+
+  private ownSessions(route: string): Response {
+    const problem = this.placesFailures.shift()
+    if (problem) return failure(problem)
+    if (route === 'GET /api/auth/sessions') return success({ items: this.places })
+    const before = this.places.length
+    if (route === 'POST /api/auth/sessions/others/end') this.places = this.places.filter(({ current }) => current)
+    else this.places = this.places.filter(({ id }) => route !== `DELETE /api/auth/sessions/${id}`)
+    const ended = before - this.places.length
+    if (ended > 0 || route.startsWith('POST')) return success({ ended })
+    return failure({ status: 404, message: 'You have no such session, or it is over.', code: 'NOT_FOUND' })
   }
 
   private firstStepDone(): Response {

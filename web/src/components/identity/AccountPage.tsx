@@ -1,11 +1,9 @@
-import { useCallback, useEffect, useState } from 'react'
-import { readFactors } from '../../api/client'
-import { failureFromException } from '../../api/failure'
-import type { Factors, User } from '../../api/types'
+import type { User } from '../../api/types'
 import { bankSession } from '../../identity/session'
-import { AuthenticatorApp } from './AuthenticatorApp'
-import { FormProblem } from './FormProblem'
-import { Passkeys } from './Passkeys'
+import { useFactors } from '../../identity/useFactors'
+import { Linking } from './Linking'
+import { SecondFactors } from './SecondFactors'
+import { SignedInPlaces } from './SignedInPlaces'
 import { Title } from './Title'
 
 interface AccountPageProps {
@@ -14,7 +12,7 @@ interface AccountPageProps {
 }
 
 export function AccountPage({ user, onClose }: AccountPageProps) {
-  const { factors, problem, load, setFactors } = useFactors()
+  const view = useFactors()
   return (
     <main className="page">
       <div className="account">
@@ -45,20 +43,9 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
             )}
           </dl>
         </section>
-        <FormProblem message={problem}>
-          <button type="button" className="link-button" onClick={load}>
-            Try again
-          </button>
-        </FormProblem>
-        <div className="account-factors" aria-busy={factors === null && problem === null}>
-          {factors === null && problem === null && <p className="loading">Loading your second factors…</p>}
-          {factors !== null && (
-            <>
-              <AuthenticatorApp factors={factors} onChanged={setFactors} />
-              <Passkeys factors={factors} onChanged={setFactors} />
-            </>
-          )}
-        </div>
+        <SecondFactors view={view} onChanged={view.setFactors} />
+        <Linking />
+        <SignedInPlaces />
         <section className="account-section" aria-labelledby="account-session">
           <h2 id="account-session">This sign-in</h2>
           <p>Signing out ends the session on this device and removes what this page holds of you.</p>
@@ -76,23 +63,4 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
       </div>
     </main>
   )
-}
-
-function useFactors() {
-  const [factors, setFactors] = useState<Factors | null>(null)
-  const [problem, setProblem] = useState<string | null>(null)
-
-  const load = useCallback(() => {
-    let current = true
-    setProblem(null)
-    readFactors()
-      .then((found) => current && setFactors(found))
-      .catch((cause: unknown) => current && setProblem(failureFromException(cause).message))
-    return () => {
-      current = false
-    }
-  }, [])
-
-  useEffect(load, [load])
-  return { factors, problem, load: () => void load(), setFactors }
 }

@@ -2,8 +2,8 @@ import { type FormEvent, useRef, useState } from 'react'
 import { beginStepUp, confirmTotp, disableTotp, enrolTotp } from '../../api/client'
 import type { Challenge, Factors, Proof, StepUpAnswer, TotpEnrolment } from '../../api/types'
 import { useSubmit } from '../../lib/useSubmit'
+import { AccountSection } from './AccountSection'
 import { CancelButton } from './CancelButton'
-import { FactorSection } from './FactorSection'
 import { FormProblem } from './FormProblem'
 import { CodeField, ProofForm } from './ProofForm'
 import { QrCode } from './QrCode'
@@ -67,7 +67,7 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
   }
 
   return (
-    <FactorSection title="Authenticator app" headingRef={heading} done={done} problem={problem}>
+    <AccountSection title="Authenticator app" headingRef={heading} done={done} problem={problem}>
       {mode.name === 'view' && (
         <>
           <p>
@@ -112,7 +112,7 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
           onCancel={leave}
         />
       )}
-    </FactorSection>
+    </AccountSection>
   )
 }
 
@@ -135,7 +135,7 @@ function Enrolment({ enrolment, onConfirmed, onCancel }: EnrolmentProps) {
 
   return (
     <form className="form" ref={formRef} onSubmit={confirm} noValidate>
-      <FormProblem message={problem.message} />
+      <FormProblem message={problem.message} failure={problem.failure} />
       <div className="enrolment">
         <QrCode text={enrolment.uri} label="QR code with the key below, for the camera of your app" />
         <div className="enrolment-text">

@@ -4,8 +4,8 @@ import type { Challenge, Factors, Passkey, PasskeyOptions, Proof } from '../../a
 import { createPasskey } from '../../identity/passkeys'
 import { recentDate } from '../../lib/format'
 import { useSubmit } from '../../lib/useSubmit'
+import { AccountSection } from './AccountSection'
 import { CancelButton } from './CancelButton'
-import { FactorSection } from './FactorSection'
 import { Field } from './Field'
 import { FormProblem } from './FormProblem'
 import { ProofForm } from './ProofForm'
@@ -62,12 +62,12 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
     finish(await deletePasskey(passkey.id, { challenge_id, ...proof }), 'The passkey is deleted.')
 
   return (
-    <FactorSection title="Passkeys" headingRef={heading} done={done} problem={problem}>
+    <AccountSection title="Passkeys" headingRef={heading} done={done} problem={problem}>
       {mode.name === 'view' && (
         <>
           <p>A passkey lies on a device or security key of yours. A false page cannot use it.</p>
           {factors.passkeys.length > 0 && (
-            <ul className="passkeys" aria-label="Your passkeys">
+            <ul className="account-list" aria-label="Your passkeys">
               {factors.passkeys.map((passkey) => (
                 <PasskeyItem key={passkey.id} passkey={passkey} onDelete={() => void remove(passkey)} />
               ))}
@@ -117,17 +117,17 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
           onCancel={leave}
         />
       )}
-    </FactorSection>
+    </AccountSection>
   )
 }
 
 function PasskeyItem({ passkey, onDelete }: { passkey: Passkey; onDelete: () => void }) {
   const now = new Date()
   return (
-    <li className="passkey">
-      <span className="passkey-text">
-        <span className="passkey-name">{passkey.name}</span>
-        <span className="passkey-dates">
+    <li className="account-item">
+      <span className="account-item-text">
+        <span className="account-item-name">{passkey.name}</span>
+        <span className="account-item-dates">
           Added {recentDate(passkey.created_at, now)}
           {passkey.last_used_at !== null && `, last used ${recentDate(passkey.last_used_at, now)}`}
         </span>
@@ -166,7 +166,7 @@ function NewPasskey({ options, onAdded, onCancel }: NewPasskeyProps) {
 
   return (
     <form className="form" ref={formRef} onSubmit={create} noValidate>
-      <FormProblem message={problem.message} />
+      <FormProblem message={problem.message} failure={problem.failure} />
       <Field
         label="Name of the passkey"
         hint="So that you know it again, such as the device that it lies on."

@@ -37,7 +37,7 @@ export function ProofForm({ challenge, action, onProof, onRestart, children }: P
 
   return (
     <form className="form" ref={formRef} onSubmit={sendCode} noValidate>
-      <FormProblem message={problem.message}>
+      <FormProblem message={problem.message} failure={problem.failure}>
         {over && (
           <button type="button" className="link-button" onClick={onRestart}>
             Begin again
@@ -96,6 +96,6 @@ export function CodeField({ value, problem, autoFocus = false, onChange }: CodeF
 
 /** Whether no other answer to the same challenge can help. */
 function isOver(failure: ApiFailure | null): boolean {
-  if (failure === null) return false
+  if (failure === null || failure.wantsSignIn) return false
   return failure.kind === 'signed-out' || (failure.code === 'STEP_UP_REQUIRED' && failure.reason !== 'wrong')
 }

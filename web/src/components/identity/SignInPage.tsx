@@ -1,11 +1,18 @@
 import type { ReactNode } from 'react'
 import { signInProviders } from '../../identity/providers'
-import { bankSession, type SessionView } from '../../identity/session'
+import { bankSession, type SessionView, type WhyAgain } from '../../identity/session'
+import { writeReturnPage } from '../../lib/storage'
 import type { Page } from '../../lib/usePage'
 import { ProofForm } from './ProofForm'
 import { SignInForm } from './SignInForm'
 import { SignUpForm } from './SignUpForm'
 import { Title } from './Title'
+
+const AGAIN: Record<WhyAgain, string> = {
+  ended: 'Your sign-in has ended. What you typed is kept here until you are back.',
+  asked: 'To be sure that it is you. Afterwards you are back where you were.',
+  enrolled: 'Your second factor is set up. Sign in with it now, and the conversation opens.',
+}
 
 interface SignInPageProps {
   session: SessionView
@@ -48,12 +55,12 @@ export function SignInPage({ session, page, go }: SignInPageProps) {
     )
   }
   if (standing.name === 'expired') {
-    const { user } = standing
+    const { user, why } = standing
     return (
       <SignInCard key="again" title="Sign in again">
-        <p>Your sign-in has ended. What you typed is kept here until you are back.</p>
+        <p>{AGAIN[why]}</p>
         <SignInForm knownName={user.email ?? user.customer_number ?? ''} />
-        <Providers />
+        <Providers onLeave={() => writeReturnPage(page === 'account' ? page : null)} />
         <p className="card-foot">
           Not {user.display_name}?{' '}
           <button type="button" className="link-button" onClick={() => void bankSession.signOut()}>
@@ -108,14 +115,14 @@ function SignInCard({ title, focused = true, children }: SignInCardProps) {
   )
 }
 
-function Providers() {
+function Providers({ onLeave }: { onLeave?: () => void }) {
   const providers = signInProviders()
   if (providers.length === 0) return null
   return (
     <ul className="providers" aria-label="Other ways to sign in">
       {providers.map(({ title, href }) => (
         <li key={href}>
-          <a className="button button-secondary button-wide" href={href}>
+          <a className="button button-secondary button-wide" href={href} onClick={onLeave}>
             Sign in with {title}
           </a>
         </li>

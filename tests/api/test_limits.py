@@ -262,7 +262,13 @@ async def assert_nothing_fails_open(limited: Limited) -> None:
     assert closed.status_code == 503
     assert closed.json()["error"]["code"] == "RATE_LIMIT_UNAVAILABLE"
     assert int(closed.headers["Retry-After"]) >= 1
-    for declared in (LimitClass.SIGN_IN, LimitClass.TRANSFER, LimitClass.KEYS, LimitClass.ADMIN):
+    for declared in (
+        LimitClass.SIGN_IN,
+        LimitClass.TRANSFER,
+        LimitClass.CONFIRMATION,
+        LimitClass.KEYS,
+        LimitClass.ADMIN,
+    ):
         assert declared in CLOSED_WITHOUT_REDIS
 
 
@@ -291,6 +297,7 @@ CLASS_BY_PATH: list[tuple[str, Callable[[LimitClass], bool]]] = [
     (r"/health/detailed", lambda one: one is LimitClass.ADMIN),
     (r"/health.*|/metrics", lambda one: one is LimitClass.UNLIMITED),
     (r"/|/favicon\.svg", lambda one: one is LimitClass.PAGE),
+    (r"/api/v2/chat/confirmations/.*", lambda one: one is LimitClass.CONFIRMATION),
     (r"/api/v\d/chat.*", lambda one: one is LimitClass.CHAT),
     (r"/api/auth/(register|login(/second-factor)?)", lambda one: one is LimitClass.SIGN_IN),
     (r"/api/auth/api-keys.*", lambda one: one is LimitClass.KEYS),

@@ -17,12 +17,16 @@ from llm_banking.kit.rate_limits import Bucket, Decision, RateLimiter, RateLimit
 from llm_banking.settings import LimitName, RateLimits
 
 CLOSED_WITHOUT_REDIS = frozenset(
-    {LimitClass.SIGN_IN, LimitClass.TRANSFER, LimitClass.KEYS, LimitClass.PRIVACY, LimitClass.ADMIN}
+    {
+        *(LimitClass.SIGN_IN, LimitClass.TRANSFER, LimitClass.CONFIRMATION),
+        *(LimitClass.KEYS, LimitClass.PRIVACY, LimitClass.ADMIN),
+    }
 )
 """Refused while Redis is away. The other classes go on with each worker's share of the limits."""
 
 _OWN_LIMIT: dict[LimitClass, LimitName] = {
     LimitClass.CHAT: "chat",
+    LimitClass.CONFIRMATION: "chat",
     LimitClass.PRIVACY: "privacy",
     LimitClass.ADMIN: "admin",
     LimitClass.SIGN_IN: "sign_in",

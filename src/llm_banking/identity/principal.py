@@ -35,6 +35,7 @@ class LimitClass(StrEnum):
     WRITE = "write"
     CHAT = "chat"
     TRANSFER = "transfer"
+    CONFIRMATION = "confirmation"
     KEYS = "keys"
     PRIVACY = "privacy"
     ADMIN = "admin"

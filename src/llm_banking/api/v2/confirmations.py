@@ -26,7 +26,7 @@ class ConfirmationRequest(ConfirmRequest):
 
 
 @routes.post("/{pending_id}")
-@policy(requires(Permission.BANKING_WRITE, LimitClass.CHAT))
+@policy(requires(Permission.BANKING_WRITE, LimitClass.CONFIRMATION))
 async def decide(
     request: Request, pending_id: UUID, body: ConfirmationRequest, caller: CallerDep, services: ServicesDep
 ) -> Envelope[OperationBody]:

@@ -429,6 +429,36 @@ async def test_a_proof_is_taken_back_with_what_it_was_for(ana: Customer, ben: Cu
     await poor.done(pending.id, proof)
 
 
+async def test_what_was_asked_for_when_it_was_frozen_stays_asked_for(ana: Customer, ben: Customer) -> None:
+    """Two first payments to one payee: the second is no longer the first, and was shown as one."""
+    await ana.add_app()
+    payee_id = await ana.payee(ben, known=False)
+    one, two = [await ana.propose(ana.send(payee_id, "1.00")) for _ in range(2)]
+    await ana.done(one.id, await ana.prove(one.id))
+    with pytest.raises(StepUpNeededError):
+        await ana.approve(two.id)
+    await ana.done(two.id, await ana.prove(two.id))
+    assert (await ana.propose(ana.send(payee_id, "1.00"))).requires == frozenset()
+
+
+async def test_a_policy_that_became_stricter_holds_for_what_waits(world: World, ana: Customer, ben: Customer) -> None:
+    await ana.add_app()
+    await ana.add_passkey()
+    payee_id, strict = await ana.payee(ben), load_policy()
+    world.gate = Gate(world.factors.step_up, without_step_up(), clock=world.clock)
+    plain = await ana.propose(ana.send(payee_id, "300.00"))
+    world.gate = Gate(world.factors.step_up, strict, clock=world.clock)
+    with pytest.raises(StepUpNeededError):
+        await ana.approve(plain.id)
+    coded = await ana.propose(ana.send(payee_id, "300.00"))
+    proof = await ana.prove(coded.id)
+    passkeys = {name: replace(one, code_up_to=usd("0.00")) for name, one in strict.limits.items()}
+    world.gate = Gate(world.factors.step_up, replace(strict, limits=passkeys), clock=world.clock)
+    with pytest.raises(StepUpNeededError):
+        await ana.approve(coded.id, proof)
+    assert await ben.balances() == (0, 0)
+
+
 # What was frozen
 
 

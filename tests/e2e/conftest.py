@@ -30,7 +30,11 @@ def server() -> Iterator[RunningServer]:
     """A demo server of its own for each file, without rate limits; its passkeys are for localhost at its port."""
     home = Path(tempfile.mkdtemp(prefix="llmb-"))
     port = free_port()
-    settings = {"WEBAUTHN_ORIGINS": f"http://localhost:{port}", "RATE_LIMITS": json.dumps(FREE_LIMITS)}
+    settings = {
+        "WEBAUTHN_ORIGINS": f"http://localhost:{port}",
+        "RATE_LIMITS": json.dumps(FREE_LIMITS),
+        "RATE_LIMIT_TIMEOUT_S": "1",
+    }
     with running_server(home, port=port, settings=settings) as found:
         yield found
     shutil.rmtree(home)

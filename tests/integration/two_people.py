@@ -15,7 +15,8 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Scope, limit_sight
 from llm_banking.migrations.metadata import product_metadata
 from llm_banking.operations.drafts import Kind
-from llm_banking.operations.payload import Payer, Payload, Receiver, hash_of, summary_of
+from llm_banking.operations.payload import hash_of
+from llm_banking.operations.payment import Payer, Payment, Receiver
 
 NOW = utc_now()
 
@@ -45,14 +46,14 @@ class Person:
         payer = Payer(str(self.account_id), "An account", "0000", "Somebody")
         receiver = Receiver("a payee", "0000", None, str(self.payee_id))
         kind = Kind.PAYEE_TRANSFER
-        payload = Payload(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
+        payload = Payment(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
         return {
             "id": pending_id,
             "user_id": self.id,
             "kind": kind.value,
             "payload": payload.document(),
             "payload_hash": hash_of(payload.document()),
-            "summary": summary_of(payload),
+            "summary": payload.summary(),
             "requires": [],
             "channel": "api",
             "status": "pending",

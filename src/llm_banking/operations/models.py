@@ -14,7 +14,7 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Base
 from llm_banking.kit.ids import uuid7
 
-_KINDS = "kind IN ('own_transfer', 'payee_transfer', 'bill_payment')"
+_KIND = "kind ~ '^[a-z]+(_[a-z]+)*$'"
 
 
 class PendingOperation(Base):
@@ -25,7 +25,7 @@ class PendingOperation(Base):
 
     __tablename__ = "pending_operations"
     __table_args__ = (
-        CheckConstraint(_KINDS, name="kind"),
+        CheckConstraint(_KIND, name="kind"),
         CheckConstraint("channel IN ('api', 'chat')", name="channel"),
         CheckConstraint("status IN ('pending', 'consumed', 'voided', 'expired')", name="status"),
         CheckConstraint("(status = 'consumed') = (consumed_at IS NOT NULL)", name="consumed_at"),
@@ -50,17 +50,21 @@ class PendingOperation(Base):
 
 
 class BankOperation(Base):
-    """What was done for a customer. Final. `request` is the payload that was approved."""
+    """What was done for a customer. Final. `request` is the payload that was approved.
+
+    `amount_minor` is null where no money was to move, `entry_id` also where it has not moved yet (`scheduled`).
+    """
 
     __tablename__ = "bank_operations"
     __table_args__ = (
-        CheckConstraint(_KINDS, name="kind"),
+        CheckConstraint(_KIND, name="kind"),
         CheckConstraint("status IN ('executed', 'failed', 'scheduled')", name="status"),
         CheckConstraint("amount_minor > 0", name="amount_minor"),
         CheckConstraint(
-            "(status = 'executed') = (entry_id IS NOT NULL) AND (entry_id IS NULL) = (executed_at IS NULL)",
+            "(status = 'executed') = (executed_at IS NOT NULL) AND (entry_id IS NULL OR status = 'executed')",
             name="executed",
         ),
+        CheckConstraint("(amount_minor IS NULL) = (currency IS NULL)", name="currency"),
         Index("ix_bank_operations_user_executed", "user_id", "executed_at"),
     )
 
@@ -71,8 +75,8 @@ class BankOperation(Base):
     entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"), unique=True)
     payee_id: Mapped[UUID | None] = mapped_column(ForeignKey("payees.id"), index=True)
     status: Mapped[str] = mapped_column(String(16))
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str] = mapped_column(String(3))
+    amount_minor: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(String(3))
     request: Mapped[dict[str, Any]] = mapped_column(JSONB)
     result: Mapped[dict[str, Any]] = mapped_column(JSONB)
     confirmation_code: Mapped[str] = mapped_column(String(16), unique=True)

@@ -11,18 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner
 
 from llm_banking import cli
 from llm_banking.banking.invariants import INVARIANTS
-from llm_banking.kit.database import Database, async_url
+from llm_banking.kit.database import Database
 from llm_banking.kit.embedded import APPLICATION_ROLE, embedded_postgres, embedded_redis
 from llm_banking.migrations import upgrade
 from llm_banking.server import seed_demo
 from tests.conftest import ServiceUrls
+from tests.support import own_database as own_databases
 
 ALL = ["configuration", "secrets", "model", "knowledge", "cache", "database", "durability", "ledger"]
 RUNNER = CliRunner()
@@ -56,33 +55,24 @@ FAULTS = {
 
 
 def as_administrator(url: str, *statements: str) -> None:
-    async def run() -> None:
-        engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            for statement in statements:
-                await connection.execute(text(statement))
-        await engine.dispose()
-
-    asyncio.run(run())
+    asyncio.run(own_databases.as_administrator(url, *statements))
 
 
 @pytest.fixture(scope="module")
 def ledger(service_urls: ServiceUrls) -> Iterator[ServiceUrls]:
     """A database of these tests alone, with the demo's postings."""
 
-    def to(url: str) -> str:
-        return make_url(url).set(database="doctor").render_as_string(hide_password=False)
-
-    async def seed() -> None:
-        database = Database(to(service_urls.database), max_pool_size=1)
+    async def seed(url: str) -> None:
+        database = Database(url, max_pool_size=1)
         await seed_demo(database)
         await database.close()
 
-    as_administrator(service_urls.database_owner, "CREATE DATABASE doctor")
-    upgrade(to(service_urls.database_owner))
-    asyncio.run(seed())
-    yield ServiceUrls(to(service_urls.database), to(service_urls.database_owner), service_urls.redis)
-    as_administrator(service_urls.database_owner, "DROP DATABASE doctor WITH (FORCE)")
+    with asyncio.Runner() as runner:
+        context = own_databases.own_database(service_urls, "doctor")
+        urls = runner.run(context.__aenter__())
+        runner.run(seed(urls.database))
+        yield urls
+        runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture

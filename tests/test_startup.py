@@ -27,6 +27,7 @@ from llm_banking.server import ServeOptions, _check, _run, prepare
 from llm_banking.settings import Environment, Settings, load_settings
 from llm_banking.startup import KEYS_FOLDER, MIN_SECRET_CHARS, check_database, check_secrets
 from tests.conftest import ServiceUrls
+from tests.support.own_database import own_database
 
 GOOD = "rT8-wq2Zp.0xLkV3_mHa"
 ROLE = "startup_probe"
@@ -252,28 +253,21 @@ async def test_a_wall_that_was_taken_down_is_noticed_at_the_next_start(service_u
 
 
 @pytest.fixture
-async def own_database(service_urls: ServiceUrls) -> AsyncIterator[ServiceUrls]:
+async def own(service_urls: ServiceUrls) -> AsyncIterator[ServiceUrls]:
     """A database for one test alone, empty."""
-
-    def to(url: str) -> str:
-        return make_url(url).set(database="started").render_as_string(hide_password=False)
-
-    async with administrator(service_urls) as connection:
-        await connection.execute(text("DROP DATABASE IF EXISTS started"))
-        await connection.execute(text("CREATE DATABASE started"))
-        yield ServiceUrls(to(service_urls.database), to(service_urls.database_owner), service_urls.redis)
-        await connection.execute(text("DROP DATABASE started WITH (FORCE)"))
+    async with own_database(service_urls, "started", migrated=False) as urls:
+        yield urls
 
 
 async def test_without_the_owners_url_a_start_asks_for_the_migration_and_does_none(
-    own_database: ServiceUrls, settings: Settings
+    own: ServiceUrls, settings: Settings
 ) -> None:
-    bare = settings.model_copy(update={"database_url": SecretStr(own_database.database), "demo": False})
+    bare = settings.model_copy(update={"database_url": SecretStr(own.database), "demo": False})
     with pytest.raises(ConfigurationError, match=rf"schema is none, and this version needs {head_revision()}.*migrate"):
         await prepare(bare)
-    await asyncio.to_thread(upgrade, own_database.database_owner)
+    await asyncio.to_thread(upgrade, own.database_owner)
     await prepare(bare)
-    engine = create_async_engine(async_url(own_database.database_owner))
+    engine = create_async_engine(async_url(own.database_owner))
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await engine.dispose()
@@ -281,11 +275,11 @@ async def test_without_the_owners_url_a_start_asks_for_the_migration_and_does_no
         await prepare(bare)
 
 
-async def test_with_the_owners_url_a_start_migrates_and_seeds(own_database: ServiceUrls, settings: Settings) -> None:
+async def test_with_the_owners_url_a_start_migrates_and_seeds(own: ServiceUrls, settings: Settings) -> None:
     whole = settings.model_copy(
         update={
-            "database_url": SecretStr(own_database.database),
-            "database_owner_url": SecretStr(own_database.database_owner),
+            "database_url": SecretStr(own.database),
+            "database_owner_url": SecretStr(own.database_owner),
         }
     )
     await prepare(whole)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from importlib import resources
 
@@ -10,13 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
 
-from llm_banking.kit.database import Database, DatabaseFaultError, async_url
-from llm_banking.migrations import upgrade
+from llm_banking.kit.database import Database, DatabaseFaultError
 from llm_banking.proof.ledger import LedgerDiffersError, Round, run_rounds
 from tests.conftest import ServiceUrls
+from tests.support.own_database import own_database
 
 SQL = resources.files("llm_banking.migrations").joinpath("ledger_0004.sql").read_text("utf-8")
 FREES = "UPDATE accounts SET held_minor = held_minor - hold.amount_minor WHERE id = hold.account_id"
@@ -85,20 +83,11 @@ FAULTS = {
 @pytest.fixture(scope="module")
 async def own(service_urls: ServiceUrls) -> AsyncIterator[tuple[Database, Database]]:
     """A database of these tests alone: as the application, and as the tables' owner."""
-    admin = create_async_engine(async_url(service_urls.database_owner), isolation_level="AUTOCOMMIT")
-    async with admin.connect() as connection:
-        await connection.execute(text("CREATE DATABASE ledger_alone"))
-        urls = [
-            make_url(url).set(database="ledger_alone").render_as_string(hide_password=False)
-            for url in (service_urls.database, service_urls.database_owner)
-        ]
-        await asyncio.to_thread(upgrade, urls[1])
-        application, owner = (Database(url, max_pool_size=1) for url in urls)
+    async with own_database(service_urls, "ledger_alone") as urls:
+        application, owner = (Database(url, max_pool_size=1) for url in (urls.database, urls.database_owner))
         yield application, owner
         await application.close()
         await owner.close()
-        await connection.execute(text("DROP DATABASE ledger_alone WITH (FORCE)"))
-    await admin.dispose()
 
 
 async def replace_functions(owner: Database, sql: str) -> None:

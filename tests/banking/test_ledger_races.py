@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert, make_url, text
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import ledger_store
 from llm_banking.banking.invariants import broken_rules
@@ -19,12 +19,12 @@ from llm_banking.banking.ledger_store import Posted, post
 from llm_banking.banking.models import Account
 from llm_banking.identity.models import User
 from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database, DatabaseFaultError, async_url
+from llm_banking.kit.database import Database, DatabaseFaultError
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.money import Money
-from llm_banking.migrations import upgrade
 from tests.banking.test_ledger_model import SQL, replace_functions
 from tests.conftest import ServiceUrls
+from tests.support.own_database import own_database
 
 Work = Callable[[AsyncSession], Awaitable[Posted]]
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -81,22 +81,15 @@ class Pair:
 
 @pytest.fixture(scope="module")
 async def pair(service_urls: ServiceUrls) -> AsyncIterator[Pair]:
-    admin = create_async_engine(async_url(service_urls.database_owner), isolation_level="AUTOCOMMIT")
-    async with admin.connect() as connection:
-        await connection.execute(text("CREATE DATABASE ledger_races"))
-        application, owner = (
-            make_url(url).set(database="ledger_races").render_as_string(hide_password=False)
-            for url in (service_urls.database, service_urls.database_owner)
-        )
-        await asyncio.to_thread(upgrade, owner)
+    async with own_database(service_urls, "ledger_races") as urls:
         found = Pair(
-            Database(application, max_pool_size=2), Database(owner, max_pool_size=1), uuid4(), uuid4(), uuid4()
+            Database(urls.database, max_pool_size=2),
+            Database(urls.database_owner, max_pool_size=1),
+            *(uuid4() for _ in range(3)),
         )
         yield found
         await found.application.close()
         await found.owner.close()
-        await connection.execute(text("DROP DATABASE ledger_races WITH (FORCE)"))
-    await admin.dispose()
 
 
 async def spend_twice(pair: Pair) -> bool:

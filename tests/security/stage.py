@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +15,6 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import event, insert, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from llm_banking.api.dependencies import Services
@@ -27,11 +25,11 @@ from llm_banking.identity.roles import PERMISSIONS, Role
 from llm_banking.identity.tokens import Subject
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import async_url
-from llm_banking.migrations import upgrade
 from llm_banking.migrations.metadata import product_metadata
 from llm_banking.settings import Settings
 from tests.conftest import ServiceUrls
 from tests.integration.two_people import LEDGER, TABLES, Person, owner_column, write_ledger
+from tests.support.own_database import own_database
 
 DATABASE = "access_matrix"
 PASSWORD = "nine tin herons count the tide"
@@ -265,22 +263,11 @@ class Stage:
 @asynccontextmanager
 async def staged(service_urls: ServiceUrls, settings: Settings) -> AsyncIterator[Stage]:
     """A stage. Its database belongs to nobody else: the walls may fall, and nobody else writes."""
-
-    def to(url: str) -> str:
-        return make_url(url).set(database=DATABASE).render_as_string(hide_password=False)
-
-    server = create_async_engine(async_url(service_urls.database_owner), isolation_level="AUTOCOMMIT")
-    async with server.connect() as connection:
-        await connection.execute(text(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
-        await connection.execute(text(f"CREATE DATABASE {DATABASE}"))
-        await asyncio.to_thread(upgrade, to(service_urls.database_owner))
-        admin = create_async_engine(async_url(to(service_urls.database_owner)))
-        changes = {**LIFTED, "database_url": SecretStr(to(service_urls.database))}
-        own = settings.model_copy(update=changes)
+    async with own_database(service_urls, DATABASE) as urls:
+        admin = create_async_engine(async_url(urls.database_owner))
+        own = settings.model_copy(update={**LIFTED, "database_url": SecretStr(urls.database)})
         app = create_app(own)
         async with app.router.lifespan_context(app):
             password_hash = await app.state.services.identity.hasher.hash(PASSWORD)
             yield Stage(app, own, admin, password_hash)
         await admin.dispose()
-        await connection.execute(text(f"DROP DATABASE {DATABASE} WITH (FORCE)"))
-    await server.dispose()

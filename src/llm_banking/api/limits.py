@@ -68,7 +68,7 @@ class RequestLimits:
 
     def place_of(self, scope: Scope) -> str:
         """Where a request came from, as one name for all that counts as one client."""
-        return address_identity(client_address(scope, self._trusted_proxies)).hex()
+        return self._identity_of(scope).hex()
 
     async def warm_up(self) -> None:
         """Make the first decision as quick as the next one."""
@@ -93,7 +93,10 @@ class RequestLimits:
         return found
 
     def _of_address(self, scope: Scope) -> Bucket:
-        return Bucket("address", self._limits.address, bytes.fromhex(self.place_of(scope)))
+        return Bucket("address", self._limits.address, self._identity_of(scope))
+
+    def _identity_of(self, scope: Scope) -> bytes:
+        return address_identity(client_address(scope, self._trusted_proxies))
 
     async def _take(self, scope: Scope, buckets: Sequence[Bucket], *, closes: bool) -> None:
         state = _state(scope)

@@ -21,8 +21,6 @@ SHOWN_CHARS = len(PREFIX) + 6
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARS + CHECKSUM_CHARS}}}", re.ASCII)
-_ANY_KEY = "llmb_"
-_BEARER = "bearer "
 
 
 def new_key() -> str:

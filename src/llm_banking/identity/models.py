@@ -108,7 +108,7 @@ class RefreshToken(Base):
 class Revocation(Base):
     """What is no longer to be believed, though its signature is good; every worker reads these rows.
 
-    `kind` family or api_key: the one named. `kind` user: that user's tokens of an epoch below `epoch`.
+    `kind` family: the one named. `kind` user: that user's tokens of an epoch below `epoch`.
     """
 
     __tablename__ = "revocations"

@@ -25,7 +25,7 @@ transaction commits; no transaction that writes one stays open this long."""
 _FULL_READ_EVERY_S = 60.0
 _MARGIN = timedelta(seconds=60)
 
-Kind = Literal["family", "user", "api_key"]
+Kind = Literal["family", "user"]
 
 
 class Revocations:

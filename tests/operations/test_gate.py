@@ -264,6 +264,22 @@ async def test_the_limit_for_a_day_is_checked_again_at_the_approval(world: World
     assert await ana.balances() == (1_300_000, 700_000)
 
 
+async def test_what_leaves_one_account_in_a_day_is_limited_by_its_kind(world: World, ana: Customer) -> None:
+    world.gate = open_gate(world.factors.step_up, policy=without_step_up(), clock=world.clock)
+    for _ in range(2):
+        await ana.done((await ana.propose(ana.own("4000.00"))).id)
+    back = [OwnTransfer(ana.savings, ana.checking, usd(amount)) for amount in ("1500.00", "500.01", "500.00")]
+    world.clock.advance(hours=25)
+    await ana.done((await ana.propose(replace(back[0], amount=usd("4500.00")))).id)
+    with pytest.raises(AmountLimitError, match=r"\$5,000\.00, the limit for a day from a savings account"):
+        await ana.propose(back[1])
+    waits = await ana.propose(back[2])
+    await ana.done((await ana.propose(ana.own("4500.00"))).id)
+    await ana.done(waits.id)
+    world.clock.advance(hours=25)
+    await ana.propose(back[0])
+
+
 async def test_a_new_payee_is_sent_little_for_a_day(world: World, ana: Customer, ben: Customer) -> None:
     await ana.add_passkey()
     payee_id = await ana.payee(ben, known=False)

@@ -53,10 +53,12 @@ def test_customers_are_told_what_the_policy_does() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('per_day: "10000.00"', "per_day: 10000.00"),
-        ('per_day: "10000.00"', 'per_day: "-1.00"'),
-        ('per_day: "10000.00"', 'per_day: "1.001"'),
-        ('per_day: "10000.00", ', ""),
+        ('    per_day: "10000.00"', "    per_day: 10000.00"),
+        ('    per_day: "10000.00"', '    per_day: "-1.00"'),
+        ('    per_day: "10000.00"', '    per_day: "1.001"'),
+        ('    per_day: "10000.00"\n', ""),
+        ('savings: "5000.00"', 'savings: "5000.001"'),
+        ('savings: "5000.00"', 'loan: "5000.00"'),
         ("USD:", "XXX:"),
         ("pending_minutes: 5", "pending_minutes: 0"),
         ("pending_minutes: 5", "pending_minutes: 5\nmore: 1"),

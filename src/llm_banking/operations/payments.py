@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking import ledger_store
 from llm_banking.banking.errors import AccountNotFoundError, AccountNotOpenError, InsufficientFundsError
 from llm_banking.banking.fees import FeeSchedule
-from llm_banking.banking.models import Account
+from llm_banking.banking.models import Account, Payee
 from llm_banking.banking.payees import PayeeKind, note_first_payment, payee_of
 from llm_banking.identity.models import User
 from llm_banking.identity.step_up import Method
@@ -36,7 +36,6 @@ from llm_banking.operations.policy import OperationPolicy
 from llm_banking.operations.records import sent_since
 
 DAY = timedelta(hours=24)
-_PAYS_FROM = ("checking", "savings")
 _NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
 """The text shown puts a note between curly quotes, and a note must not end them and go on as if it were the bank."""
 
@@ -59,10 +58,10 @@ class Payments:
         if draft.amount.amount_minor < 1:
             raise NotPossibleError("An amount is more than nothing.")
         payer = await _account(session, user_id, draft.from_account)
-        if payer.kind not in _PAYS_FROM:
-            raise NotPossibleError("Money is sent from a checking or a savings account. Choose one of those.")
         if payer.currency != draft.amount.currency:
             raise NotPossibleError(f"This account is in {payer.currency}. Give the amount in that currency.")
+        if payer.kind not in self._policy.limits_of(payer.currency).account_per_day:
+            raise NotPossibleError("Money is sent from a checking or a savings account. Choose one of those.")
         holder = await session.scalar(select(User.display_name).where(User.id == user_id))
         return Payment(
             id=str(uuid7()),
@@ -94,17 +93,27 @@ class Payments:
             await _account(session, user_id, UUID(receiver.account_id or ""))
         if amount.amount_minor > limits.per_operation.amount_minor:
             raise AmountLimitError("for one operation", limits.per_operation)
-        today = await sent_since(session, user_id, amount.currency, now - DAY) + amount
-        if today.amount_minor > limits.per_day.amount_minor:
-            raise AmountLimitError("for a day", limits.per_day)
-        if payee is not None and now - payee.created_at < self._policy.new_payee_period:
-            sent = await sent_since(session, user_id, amount.currency, payee.created_at, payee.id) + amount
-            if sent.amount_minor > limits.new_payee_limit.amount_minor:
-                raise AmountLimitError("for a payee who was just added", limits.new_payee_limit)
+        await self._check_sums(session, user_id, amount, payer, payee, now)
         if available(payer).amount_minor < payload.total.amount_minor:
             raise InsufficientFundsError
         first_payment = payee is not None and payee.first_paid_at is None
         return self._policy.methods(amount, first_payment=first_payment)
+
+    async def _check_sums(
+        self, session: AsyncSession, user_id: UUID, amount: Money, payer: Account, payee: Payee | None, now: datetime
+    ) -> None:
+        """What was sent before counts too: in a day, from one account, and to a payee who is new."""
+        limits = self._policy.limits_of(amount.currency)
+        sums: list[tuple[str, Money, datetime, UUID | None, UUID | None]] = [
+            ("for a day", limits.per_day, now - DAY, None, None),
+            (f"for a day from a {payer.kind} account", limits.account_per_day[payer.kind], now - DAY, None, payer.id),
+        ]
+        if payee is not None and now - payee.created_at < self._policy.new_payee_period:
+            sums.append(("for a payee who was just added", limits.new_payee_limit, payee.created_at, payee.id, None))
+        for what, limit, since, payee_id, account_id in sums:
+            sent = await sent_since(session, user_id, amount.currency, since, payee_id=payee_id, account_id=account_id)
+            if (sent + amount).amount_minor > limit.amount_minor:
+                raise AmountLimitError(what, limit)
 
     async def execute(self, session: AsyncSession, payload: Payment, now: datetime) -> Done:
         """Post it. Raises PendingClosedError where it stood in the ledger already, and as `ledger_store.post` does."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,6 +28,7 @@ class _Strict(BaseModel):
 class _Amounts(_Strict):
     per_operation: Decimal
     per_day: Decimal
+    account_per_day: dict[Literal["checking", "savings"], Decimal]
     step_up_above: Decimal
     code_up_to: Decimal
     new_payee_limit: Decimal
@@ -51,6 +53,7 @@ class Limits:
 
     per_operation: Money
     per_day: Money
+    account_per_day: Mapping[str, Money]
     step_up_above: Money
     code_up_to: Money
     new_payee_limit: Money
@@ -80,6 +83,12 @@ class OperationPolicy:
         return EITHER_METHOD if amount.amount_minor <= limits.code_up_to.amount_minor else PASSKEY_ALONE
 
 
+def _money(value: Any, currency: str) -> Any:
+    if isinstance(value, dict):
+        return {name: Money.parse(one, currency) for name, one in value.items()}
+    return Money.parse(value, currency)
+
+
 def load_policy(text: str | None = None) -> OperationPolicy:
     """The shipped policy, or that of a text. Raises ConfigurationError where it is incomplete or not strict."""
     if text is None:
@@ -87,7 +96,7 @@ def load_policy(text: str | None = None) -> OperationPolicy:
     try:
         document = _Document.model_validate(yaml.safe_load(text))
         limits = {
-            currency: Limits(**{name: Money.parse(value, currency) for name, value in amounts.model_dump().items()})
+            currency: Limits(**{name: _money(value, currency) for name, value in amounts.model_dump().items()})
             for currency, amounts in document.currencies.items()
         }
     except (yaml.YAMLError, ValidationError, MoneyError) as error:

@@ -140,9 +140,15 @@ def _record(pending: PendingOperation, done: BankOperation | None, now: datetime
 
 
 async def sent_since(
-    session: AsyncSession, user_id: UUID, currency: str, moment: datetime, payee_id: UUID | None = None
+    session: AsyncSession,
+    user_id: UUID,
+    currency: str,
+    moment: datetime,
+    *,
+    payee_id: UUID | None = None,
+    account_id: UUID | None = None,
 ) -> Money:
-    """What a customer sent since a time: in all, or to one payee."""
+    """What a customer sent since a time: in all, or to one payee, or from one account."""
     query = select(func.coalesce(func.sum(BankOperation.amount_minor), 0)).where(
         BankOperation.user_id == user_id,
         BankOperation.currency == currency,
@@ -151,6 +157,8 @@ async def sent_since(
     )
     if payee_id is not None:
         query = query.where(BankOperation.payee_id == payee_id)
+    if account_id is not None:
+        query = query.where(BankOperation.request["payer"]["account_id"].astext == str(account_id))
     return Money(int(await session.scalar(query) or 0), currency)
 
 

@@ -174,7 +174,7 @@ class Talk:
         before, shown = self.tracker, self.shown
         tracker = before.model_copy(update={"turn": before.turn + 1})
         holdings = await holdings_of(session, self.customer.id)
-        bank = Bank(self.world.gate, session, self.customer.principal, self.chat_id, holdings)
+        bank = Bank(self.world.gate, session, self.customer.principal, self.chat_id, uuid4(), holdings)
         commands = [self.command(message, one) for one in raw]
         reply = await FlowTurn(self.flows, bank, tracker, message, self.world.clock()).run(commands)
         self.tracker = Tracker.model_validate(reply.tracker.model_dump(mode="json"))

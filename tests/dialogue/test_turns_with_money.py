@@ -77,7 +77,21 @@ async def test_what_is_pending_has_every_documented_field(stage: Stage) -> None:
     assert set(data["pending"]) == {"id", "kind", "summary", "expires_at", "requires"}
     assert (data["pending"]["id"], data["pending"]["requires"]) == (str(row.id), ["totp", "webauthn"])
     assert (data["pending"]["kind"], data["pending"]["summary"]) == (row.kind, row.summary)
-    assert row.session_id == UUID(data["session_id"])
+    assert (row.session_id, row.message_id) == (UUID(data["session_id"]), UUID(data["message_id"]))
+
+
+@pytest.mark.parametrize("by", ["yes", "button"])
+async def test_what_was_done_names_the_message_that_showed_it(stage: Stage, database: Database, by: str) -> None:
+    player = await stage.customer()
+    data = await says(stage.client, "move $20 from checking to savings", player.headers)
+    if by == "yes":
+        await says(stage.client, "yes", player.headers, session_id=data["session_id"])
+    else:
+        route = f"/api/v2/chat/confirmations/{data['pending']['id']}"
+        assert (await stage.client.post(route, json={"approve": True}, headers=player.headers)).status_code == 200
+    async with database.transaction(visible_to={player.id}) as session:
+        query = select(BankOperation.message_id).where(BankOperation.user_id == player.id)
+        assert list(await session.scalars(query)) == [UUID(data["message_id"])]
 
 
 async def test_a_correction_voids_what_was_shown(stage: Stage) -> None:

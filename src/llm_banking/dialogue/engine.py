@@ -46,12 +46,16 @@ _GIVEN_UP = frozenset({"NOT_FOUND", "CONFLICT", "FORBIDDEN", "INVALID_REQUEST"})
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """The gate as one customer may use it in one conversation, inside the turn's transaction."""
+    """The gate as one customer may use it in one conversation, inside the turn's transaction.
+
+    `message_id` is the reply that the turn will leave, which shows what is proposed.
+    """
 
     gate: Gate
     session: AsyncSession
     principal: Principal
     chat_session_id: UUID
+    message_id: UUID
     holdings: Holdings
 
 
@@ -162,7 +166,12 @@ class FlowTurn:
             try:
                 async with bank.session.begin_nested():
                     found = await bank.gate.propose(
-                        bank.session, bank.principal, draft, channel="chat", chat_session_id=bank.chat_session_id
+                        bank.session,
+                        bank.principal,
+                        draft,
+                        channel="chat",
+                        chat_session_id=bank.chat_session_id,
+                        message_id=bank.message_id,
                     )
             except LlmBankingError as error:
                 self._refused(error)

@@ -71,7 +71,7 @@ async def handle_turn(
     narrows an account answer where the text names no account. Money moves only where `caller` is the conversation's
     owner, may move money and says yes to what the last message showed. Raises SessionNotFoundError.
     """
-    started, asked_at = time.perf_counter(), utc_now()
+    started, asked_at, message_id = time.perf_counter(), utc_now(), uuid7()
     if session_id is None:
         chat = ChatSession(id=uuid7(), user_id=owner_id, title=_title(reading.text), tracker={}, message_count=0)
     else:
@@ -84,7 +84,7 @@ async def handle_turn(
         return compose_turn(proposals, facts, tracker, knowledge)
 
     if may_move_money(caller, chat.user_id):
-        teller = Teller(flows, gate, session, caller, chat.id, answer_confidence, asked_at)
+        teller = Teller(flows, gate, session, caller, chat.id, message_id, answer_confidence, asked_at)
         reply = await teller.reply(reading, tracker, words, knowledge)
     else:
         proposals = propose_all(reading, tracker, answer_confidence)
@@ -92,7 +92,7 @@ async def handle_turn(
         kept = {"turn": tracker.turn, "stack": tracker.stack, "events": tracker.events}
         reply = replace(reply, tracker=reply.tracker.model_copy(update=kept))
     latency_ms = read_ms + (time.perf_counter() - started) * 1000
-    message_id = await _store(session, chat, reading, reply, asked_at, latency_ms)
+    await _store(session, chat, message_id, reading, reply, asked_at, latency_ms)
     return Turn(chat.id, message_id, reply, reading.model_version, reading.requests)
 
 
@@ -108,10 +108,15 @@ def _title(text: str) -> str:
 
 
 async def _store(
-    session: AsyncSession, chat: ChatSession, reading: Reading, reply: Reply, asked_at: datetime, latency_ms: float
-) -> UUID:
-    """Write the turn's rows, each after the one it refers to; returns the reply's id."""
-    message_id = uuid7()
+    session: AsyncSession,
+    chat: ChatSession,
+    message_id: UUID,
+    reading: Reading,
+    reply: Reply,
+    asked_at: datetime,
+    latency_ms: float,
+) -> None:
+    """Write the turn's rows, each after the one it refers to; `message_id` becomes the reply's."""
     answered_at = max(utc_now(), asked_at + timedelta(microseconds=1))
     asked = ChatMessage(
         id=uuid7(),
@@ -150,7 +155,6 @@ async def _store(
     await session.flush()
     session.add(metrics)
     await session.flush()
-    return message_id
 
 
 async def _facts(

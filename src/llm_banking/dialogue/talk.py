@@ -50,6 +50,7 @@ class Teller:
     session: AsyncSession
     caller: Principal
     chat_session_id: UUID
+    message_id: UUID
     answer_confidence: float
     now: datetime
 
@@ -71,7 +72,7 @@ class Teller:
         if not commands and not tracker.stack and said is not None:
             kept = {"turn": tracker.turn, "events": tracker.events}
             return replace(said, tracker=said.tracker.model_copy(update=kept))
-        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, held)
+        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, self.message_id, held)
         flow = await FlowTurn(self.flows, bank, tracker, reading.text, self.now).run(
             commands,
             beside=[one.command.intent for one in besides if isinstance(one.command, Answer)],

@@ -64,9 +64,11 @@ class Gate:
         *,
         channel: Channel,
         chat_session_id: UUID | None = None,
+        message_id: UUID | None = None,
     ) -> Pending:
         """Check a draft and freeze it. Nothing moves, and nothing is set aside.
 
+        In a conversation, `message_id` is the message that shows what is frozen.
         Raises AccountNotFoundError and PayeeNotFoundError (somebody else's too), AccountNotOpenError,
         InsufficientFundsError, AmountLimitError, TooManyOpenError, NotPossibleError, PlainTextError and ForbiddenError.
         """
@@ -86,6 +88,7 @@ class Gate:
             summary=payload.summary(),
             requires=sorted(method.value for method in methods),
             session_id=chat_session_id,
+            message_id=message_id,
             channel=channel,
             status="pending",
             created_at=now,
@@ -215,6 +218,7 @@ class Gate:
             request=row.payload,
             result=done.result,
             confirmation_code=confirmation_code(),
+            message_id=row.message_id,
             created_at=row.created_at,
             executed_at=now if done.status == "executed" else None,
         )

@@ -20,7 +20,8 @@ _KIND = "kind ~ '^[a-z]+(_[a-z]+)*$'"
 class PendingOperation(Base):
     """What a customer was shown and may approve. Only `status` and `consumed_at` change, once.
 
-    `session_id` is the conversation it came from: no foreign key, for this row outlives that one.
+    `session_id` is the conversation it came from, `message_id` the message that showed it: no foreign keys, for this
+    row outlives those.
     """
 
     __tablename__ = "pending_operations"
@@ -42,6 +43,7 @@ class PendingOperation(Base):
     summary: Mapped[str] = mapped_column(Text)
     requires: Mapped[list[str]] = mapped_column(ARRAY(String(16)))
     session_id: Mapped[UUID | None]
+    message_id: Mapped[UUID | None]
     channel: Mapped[str] = mapped_column(String(8))
     status: Mapped[str] = mapped_column(String(8), default="pending")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

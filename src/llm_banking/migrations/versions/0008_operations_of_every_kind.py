@@ -1,6 +1,7 @@
 """The gate takes operations that move no money, and such as are done later: they have no amount, or no entry yet.
 
-Which kinds there are is the gate's to know. What was approved is still compared with what was posted, for each.
+A pending operation knows the message that showed it. Which kinds there are is the gate's to know. What was approved is
+still compared with what was posted, for each.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_bank_operations_currency"), "bank_operations", "(amount_minor IS NULL) = (currency IS NULL)"
     )
+    op.add_column("pending_operations", sa.Column("message_id", sa.Uuid(), nullable=True))
     op.execute(_sql("operations_0008.sql"))
 
 
 def downgrade() -> None:
+    op.drop_column("pending_operations", "message_id")
     op.drop_constraint(op.f("ck_bank_operations_currency"), "bank_operations")
     for column, kind in (("amount_minor", sa.BigInteger()), ("currency", sa.String(length=3))):
         op.alter_column("bank_operations", column, existing_type=kind, nullable=False)

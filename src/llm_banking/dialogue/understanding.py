@@ -11,6 +11,7 @@ from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.commands import (
     LAST,
     ORDINALS,
+    PERSON,
     Answer,
     AskAgain,
     Cancel,
@@ -25,6 +26,7 @@ from llm_banking.dialogue.commands import (
     SetSlot,
     StartFlow,
     Unclear,
+    accepts_person,
     choice_of_offered,
     propose,
     propose_all,
@@ -58,6 +60,9 @@ class Understanding:
 
     def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
         """A command for each thing that a message asks for or answers, in order; one at least."""
+        accepted = accepts_person(reading, tracker)
+        if accepted is not None:
+            return (Proposal(reading.text, accepted),)
         if tracker.stack:
             if tracker.stack[-1].flow not in self.flows.by_name:
                 return (Proposal(reading.text, Unclear()),)
@@ -155,7 +160,7 @@ class Understanding:
             asks = part.in_scope and _ASKS_HOW.search(part.text)
             found = propose(part, tracker, self.answer_confidence) if asks else Unclear()
             return found if isinstance(found, Answer | Clarify) else Unclear()
-        if part.intent in ("deny", "speak_to_agent"):
+        if part.intent in ("deny", PERSON):
             return Deny() if part.intent == "deny" else HandOff(part.confidence)
         other = self._starts(part)
         if other is not None:

@@ -15,7 +15,7 @@ MAX_MESSAGES = 5
 MAX_QUOTED_CHARS = 200
 _SECRET = re.compile(
     r"\b(?P<what>pin|cvv|cvc|security code|passcode|password|one[- ]time code|otp|code)\b"
-    r"(?P<between>(?:\s*[:=]\s*|\s+(?:is|was|number|no\.?)\s+|\s+)(?:is\s+)?[\"'“]?)(?P<secret>\S*\d\S*)",
+    r"(?P<between>(?:\s*[:=]\s*|\s+(?:is|was|number|no\.?)\s+|\s+)(?:is\s+)?[\"'“]?)(?P<secret>[^\s,;!?]*\d[^\s,;!?]*)",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(
@@ -53,7 +53,8 @@ def summary_of(name: str, reason: Reason, messages: Sequence[str], tracker: Trac
     lines += [f"Wrote: “{_quoted(one)}”" for one in messages[-MAX_MESSAGES:]]
     for frame in reversed(tracker.stack):
         flow = flows.by_name.get(frame.flow)
-        known = ", ".join(f"{slot} {one.label}" for slot, one in frame.slots.items())
+        names = flow.slots if flow else frame.slots
+        known = ", ".join(f"{name} {frame.slots[name].label}" for name in names if name in frame.slots)
         shown = "shown for approval, then voided" if frame.pending else "not yet shown for approval"
         lines.append(f"Stopped: {flow.title if flow else frame.flow} ({known or 'nothing said of it yet'}; {shown}).")
     happened = Counter(one.what for one in tracker.events)

@@ -42,8 +42,8 @@ def handed_over(usually: str, phone: str) -> str:
     return (
         "I am handing you over. Our team gets a short summary of our conversation, and a person answers you right "
         f"here, usually within {usually}. Until then you can write down more for them, or call {phone}. "
-        "They never ask for your passcode or PIN, and cannot move money for you. To go on with me instead, say “back to "
-        "the assistant”."
+        "They never ask for your passcode or PIN, and cannot move money for you. To go on with me instead, say "
+        "“back to the assistant”."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -288,6 +288,21 @@ async def test_a_program_that_may_only_talk_hands_over_what_its_owner_began(stag
     assert said["handoff"]["status"] == "waiting"
     assert [one.status for one in await talk.player.pending()] == ["voided"]
     assert await talk.player.decide(shown["pending"]["id"], approve=True, factor=False) == 409
+
+
+async def test_a_customer_has_so_many_conversations_with_the_team_and_no_more(stage: Stage) -> None:
+    services = stage.app.state.services
+    stage.app.state.services = replace(services, handoff_rules=replace(services.handoff_rules, open_at_most=1))
+    first = await handed_over(stage)
+    second = Talk(first.player)
+    await second.says("send 50 to Alice Johnson from checking")
+    refused = await second.says(ASKS)
+    assert (refused["handoff"], refused["pending"]) == (None, None)
+    assert "several conversations" in refused["response"]
+    assert [one.status for one in await first.player.pending()] == ["voided"]
+    assert (await second.says("what is my balance?"))["metadata"]["engine"] == "template"
+    await first.leave()
+    assert (await second.says(ASKS))["handoff"]["status"] == "waiting"
 
 
 async def test_the_legacy_chat_hands_over_too(stage: Stage, client: AsyncClient) -> None:

@@ -23,14 +23,14 @@ from tests.dialogue.conftest import MakeReading
 
 INTENTS = frozenset(BY_NAME)
 FLOWS = load_flows(INTENTS)
-RULES = HandoffRules(frozenset({"report_fraud"}), 6)
+RULES = HandoffRules(frozenset({"report_fraud"}), 6, 10)
 
 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
         ("always: []", "not_understood_in_a_row"),
-        ("always: [dragons]\nnot_understood_in_a_row: 6", "dragons"),
+        ("always: [dragons]\nnot_understood_in_a_row: 6\nopen_at_most: 1", "dragons"),
         ("always: []\nnot_understood_in_a_row: 3", "greater than 3"),
         ("always: []\nnot_understood_in_a_row: 6\nnever: []", "never"),
         ("always: [", "cannot be used"),

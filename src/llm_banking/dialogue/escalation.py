@@ -13,7 +13,7 @@ from llm_banking.dialogue.commands import PERSON, Answer, Proposal
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.handoff_rules import OFFER_AFTER, HandoffRules, Reason, wants_the_assistant
 from llm_banking.dialogue.handoff_summary import MAX_MESSAGES, summary_of
-from llm_banking.dialogue.handoffs import close_handoff, put_in_queue
+from llm_banking.dialogue.handoffs import close_handoff, open_of_user, put_in_queue
 from llm_banking.dialogue.models import ChatMessage, ChatSession, Handoff
 from llm_banking.dialogue.replies import Citation, Reply
 from llm_banking.dialogue.talk import Teller, Words
@@ -54,23 +54,20 @@ class Escalation:
         stopped, events = await self._stop()
         asked = [one for one in proposals if isinstance(one.command, Answer) and one.command.intent != PERSON]
         said = await self.words(asked) if asked else None
-        self.session.add(self.chat)
-        await self.session.flush()
-        handoff = Handoff(
-            id=uuid7(), session_id=self.chat.id, user_id=self.chat.user_id, reason=reason, summary=summary
-        )
-        await put_in_queue(self.session, handoff)
         usually, phone = (self.knowledge.facts[name].render() for name in ("chat_reply_time", "support_phone"))
-        texts = (lead, stopped, said.text if said else "", wording.handed_over(usually, phone))
+        handoff, what_next = None, wording.too_many_persons(phone)
+        if await open_of_user(self.session, self.chat.user_id) < self.rules.open_at_most:
+            handoff, what_next = await self._open(reason, summary), wording.handed_over(usually, phone)
+        texts = (lead, stopped, said.text if said else "", what_next)
         entry = self.knowledge.entry(PERSON)
         return Reply(
             text="\n\n".join(text for text in texts if text),
             intent=said.intent if said else PERSON,
             confidence=said.confidence if said else self.reading.confidence,
             in_scope=True,
-            next_steps=(wording.BACK,),
+            next_steps=(wording.BACK,) if handoff else (self.knowledge.entry("help").ask,),
             citations=(*(said.citations if said else ()), Citation("knowledge", entry.intent, entry.title)),
-            tracker=self._cleared("handed_off", events),
+            tracker=self._cleared("handed_off" if handoff else "refused", events),
             handoff=handoff,
         )
 
@@ -116,6 +113,14 @@ class Escalation:
             handoff=handoff,
             by_person=True,
         )
+
+    async def _open(self, reason: Reason, summary: str) -> Handoff:
+        self.session.add(self.chat)
+        await self.session.flush()
+        chat = self.chat
+        handoff = Handoff(id=uuid7(), session_id=chat.id, user_id=chat.user_id, reason=reason, summary=summary)
+        await put_in_queue(self.session, handoff)
+        return handoff
 
     async def _summary(self, reason: Reason) -> str:
         user = await self.session.get_one(User, self.chat.user_id)

@@ -32,14 +32,19 @@ class _Document(BaseModel):
 
     always: frozenset[str]
     not_understood_in_a_row: int = Field(gt=OFFER_AFTER, le=20)
+    open_at_most: int = Field(ge=1, le=100)
 
 
 @dataclass(frozen=True, slots=True)
 class HandoffRules:
-    """The intents that always go to a person, and how many messages in a row that are not understood lead to one."""
+    """The intents that always go to a person, and how many messages in a row that are not understood lead to one.
+
+    `open_at_most` conversations of one customer are handed over at once.
+    """
 
     always: frozenset[str]
     not_understood_in_a_row: int
+    open_at_most: int
 
     def reason(self, commands: Sequence[Command]) -> Reason | None:
         """Why these commands lead to a person; None where they do not."""
@@ -64,7 +69,7 @@ def load_handoff_rules(intents: frozenset[str], text: str | None = None) -> Hand
     unknown = sorted(document.always - intents)
     if unknown:
         raise ConfigurationError(f"dialogue/handoff.yml names unknown intents: {', '.join(unknown)}.")
-    return HandoffRules(document.always, document.not_understood_in_a_row)
+    return HandoffRules(document.always, document.not_understood_in_a_row, document.open_at_most)
 
 
 def wants_the_assistant(text: str) -> bool:

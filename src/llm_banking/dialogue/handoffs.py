@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.dialogue.models import Handoff
@@ -22,6 +22,12 @@ async def open_handoffs(session: AsyncSession, session_ids: Collection[UUID]) ->
 async def open_handoff(session: AsyncSession, session_id: UUID) -> Handoff | None:
     """The open handoff of a conversation; while that is locked, nobody but an agent who takes it can change it."""
     return (await open_handoffs(session, [session_id])).get(session_id)
+
+
+async def open_of_user(session: AsyncSession, user_id: UUID) -> int:
+    """How many conversations of a customer are handed over now."""
+    query = select(func.count()).select_from(Handoff).where(Handoff.user_id == user_id, Handoff.status != "closed")
+    return await session.scalar(query) or 0
 
 
 async def put_in_queue(session: AsyncSession, handoff: Handoff) -> None:

@@ -137,6 +137,8 @@ async def _store(
     session: AsyncSession, chat: ChatSession, reading: Reading, reply: Reply, asked_at: datetime, latency_ms: float
 ) -> UUID:
     """Write the turn's rows, each after the one it refers to; returns the reply's id, or the message's without one."""
+    if chat.message_count:  # whoever reads on from a place misses nothing that was written while this one waited
+        asked_at = max(asked_at, chat.last_message_at + timedelta(microseconds=1))
     answered_at = max(utc_now(), asked_at + timedelta(microseconds=1))
     asked = ChatMessage(
         id=uuid7(),

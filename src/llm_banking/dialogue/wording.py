@@ -47,6 +47,14 @@ def handed_over(usually: str, phone: str) -> str:
     )
 
 
+def too_many_persons(phone: str) -> str:
+    """No further conversation is handed over."""
+    return (
+        "Our team has several conversations of yours already, so I have not added this one. Please go on in one of "
+        f"those, or call {phone}."
+    )
+
+
 def question(text: str, choices: Sequence[Choice]) -> str:
     """A slot's question, with what can be chosen from."""
     if not choices:

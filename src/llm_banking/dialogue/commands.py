@@ -172,9 +172,6 @@ def propose_all(reading: Reading, tracker: Tracker, answer_confidence: float) ->
 
     Where not one of several requests is clear, the message is taken as a whole.
     """
-    accepted = accepts_person(reading, tracker)
-    if accepted is not None:
-        return (Proposal(reading.text, accepted),)
     found: list[Proposal] = []
     before = tracker
     for request in reading.requests if len(reading.requests) > 1 else ():

@@ -93,7 +93,7 @@ class FlowTurn:
             work.note("digressed", intent)
         try:
             left = await self._look_at_pending()
-            await self._apply([one for one in commands if isinstance(one, StartFlow)] if left else commands)
+            await self._apply([one for one in commands if isinstance(one, StartFlow | HandOff)] if left else commands)
             if work.prompt is None and not asked_back:
                 await self._advance(again=not commands)
         except FlowFaultError as error:

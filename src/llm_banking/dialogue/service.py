@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking import service as banking
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue import repository, wording
-from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, propose_all
+from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, accepts_person, propose_all
 from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.handoff_rules import HandoffRules
@@ -106,7 +106,10 @@ async def handle_turn(
 async def _answered(turn: Escalation, answer_confidence: float) -> Reply:
     """The assistant's own answer, or what leads to a person."""
     reading, tracker, teller = turn.reading, turn.tracker, turn.teller
-    if teller is not None:
+    accepted = accepts_person(reading, tracker)
+    if accepted is not None:
+        proposals: tuple[Proposal, ...] = (Proposal(reading.text, accepted),)
+    elif teller is not None:
         proposals = await teller.propose(reading, tracker)
     else:
         proposals = propose_all(reading, tracker, answer_confidence)

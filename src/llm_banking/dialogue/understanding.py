@@ -26,7 +26,6 @@ from llm_banking.dialogue.commands import (
     SetSlot,
     StartFlow,
     Unclear,
-    accepts_person,
     choice_of_offered,
     propose,
     propose_all,
@@ -60,9 +59,6 @@ class Understanding:
 
     def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
         """A command for each thing that a message asks for or answers, in order; one at least."""
-        accepted = accepts_person(reading, tracker)
-        if accepted is not None:
-            return (Proposal(reading.text, accepted),)
         if tracker.stack:
             if tracker.stack[-1].flow not in self.flows.by_name:
                 return (Proposal(reading.text, Unclear()),)

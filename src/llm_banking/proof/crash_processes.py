@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -32,20 +33,21 @@ class NothingToKillError(LlmBankingError):
     code = "ENGINE_UNAVAILABLE"
 
 
-class Command:
-    """A command of the product in a process group of its own, started anew whenever its first process ends."""
+class Part:
+    """A command in a process group of its own, started anew whenever its first process ends."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self._arguments = [sys.executable, "-m", "llm_banking.cli", *arguments]
-        self._environment = {**os.environ, **environment}
+    def __init__(self, command: Sequence[str], log: Path, **how: Any) -> None:
+        """`how`: what else `subprocess.Popen` is told."""
+        self._command = command
         self._log = log
+        self._how = how
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, on what an earlier one left."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._arguments, env=self._environment, stdout=output, stderr=output, start_new_session=True
+                self._command, stdout=output, stderr=output, start_new_session=True, **self._how
             )
 
     def is_alive(self) -> bool:
@@ -55,78 +57,46 @@ class Command:
     def clear(self) -> None:
         """End what the first process left behind, as a supervisor ends a control group."""
         if self._process is not None:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return
 
     def stop(self) -> None:
         """End it in order."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT)
             self._process.wait(STOP_TIMEOUT_S)
 
     def first(self) -> list[psutil.Process]:
         """The first process."""
         return [psutil.Process(self._process.pid)] if self._process is not None and self.is_alive() else []
 
-    def all(self) -> list[psutil.Process]:
-        """All of its processes, the first one first."""
-        return [one for first in self.first() for one in (first, *first.children(recursive=True))]
-
-    def servers(self) -> list[psutil.Process]:
-        """Those that answer requests, where there are several."""
-        return [one for one in self.all()[1:] if "spawn_main" in " ".join(one.cmdline())]
-
-
-class Postgres:
-    """The embedded PostgreSQL below a home; `embedded_postgres` has started it, and stops it in the end."""
-
-    def __init__(self, home: Path) -> None:
-        self._server = postgres_at((home / "postgres").resolve())
-        self._left: list[psutil.Process] = []
-
-    def start(self) -> None:
-        """Start it on what is on the disk. What cannot be started yet is tried again by who watches."""
-        try:
-            self._server.ensure_postgres_running()
-        except (subprocess.SubprocessError, AssertionError):
-            time.sleep(RESTART_AFTER_S)
-
-    def restart(self) -> None:
-        """Stop it in order and start it: with settings that only a start reads."""
-        self._server.stop()
-        self._server.ensure_postgres_running()
-
-    def is_alive(self) -> bool:
-        """Whether the postmaster runs."""
-        return bool(self.first())
-
-    def clear(self) -> None:
-        """Wait until its other processes have seen that the postmaster is gone: they hold its memory."""
-        psutil.wait_procs(self._left, GONE_TIMEOUT_S)
-
-    def first(self) -> list[psutil.Process]:
-        """The postmaster."""
-        process = self._server.get_postmaster_info().process
-        return [process] if process is not None and _lives(process) else []
-
-    def all(self) -> list[psutil.Process]:
-        """All of its processes, the postmaster first."""
-        found = [one for first in self.first() for one in (first, *first.children(recursive=True))]
-        self._left = found[1:]
-        return found
-
     def others(self) -> list[psutil.Process]:
-        """Those beside the postmaster: of connections, and of PostgreSQL itself."""
-        return self.all()[1:]
+        """Those that it started, and those that these started."""
+        found = [other for one in self.first() for other in one.children(recursive=True)]
+        return [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
 
 
-Supervised = Command | Postgres
+def product(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Part:
+    """A command of the product."""
+    command = [sys.executable, "-m", "llm_banking.cli", *arguments]
+    return Part(command, log, env={**os.environ, **environment})
+
+
+def postgres(home: Path) -> Part:
+    """The PostgreSQL that `embedded_postgres` runs below a home: stopped, and from now on a child of this process.
+
+    A killed process that nobody has waited for yet looks alive to the next PostgreSQL; who is its parent can wait.
+    """
+    server = postgres_at((home / "postgres").resolve())
+    running = server.get_postmaster_info()
+    server.stop()
+    psutil.wait_procs([running.process], STOP_TIMEOUT_S)
+    command = [str(server.bin_path / "postgres"), "-D", str(server.pgdata), "-h", "", "-k", str(running.socket_dir)]
+    return Part(command, home / "postgres.log", user=server.system_user)
 
 
 @contextmanager
-def supervised(part: Supervised) -> Iterator[None]:
+def supervised(part: Part) -> Iterator[None]:
     """Start it anew whenever it ends, until the block does."""
     over = threading.Event()
 
@@ -146,17 +116,18 @@ def supervised(part: Supervised) -> Iterator[None]:
         watcher.join()
 
 
-def killed(victim: str, parts: Mapping[str, Supervised], rng: random.Random) -> tuple[float, float]:
+def killed(victim: str, parts: Mapping[str, Part], rng: random.Random) -> tuple[float, float]:
     """SIGKILL a victim of VICTIMS: when, and when the last that ends with it was gone (`time.monotonic`).
 
     PostgreSQL ends all of its processes when one is killed. Raises NothingToKillError.
     """
     part = parts[VICTIMS[victim]]
     chosen = _chosen(victim, part, rng)
-    going = [*chosen, *part.others()] if isinstance(part, Postgres) else chosen
+    going = [*chosen, *part.others()] if VICTIMS[victim] == "postgres" else chosen
     began = time.monotonic()
     for one in chosen:
-        one.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(signal.SIGKILL)
     deadline = began + GONE_TIMEOUT_S
     while any(_lives(one) for one in going):
         if time.monotonic() > deadline:
@@ -174,27 +145,20 @@ VICTIMS = {
     "worker": "worker",
 }
 """What is killed, and of which part it is."""
+_ONE_OF = ("a process of postgres", "api process")
 
 
-def _chosen(victim: str, part: Supervised, rng: random.Random) -> list[psutil.Process]:
+def _chosen(victim: str, part: Part, rng: random.Random) -> list[psutil.Process]:
     deadline = time.monotonic() + KILLABLE_TIMEOUT_S
     while time.monotonic() < deadline:
-        try:
-            found = _candidates(victim, part)
-            if found:
-                return [rng.choice(found)] if victim in ("a process of postgres", "api process") else found
-        except psutil.NoSuchProcess:
-            continue
+        with suppress(psutil.NoSuchProcess):
+            first, others = part.first(), part.others()
+            if victim in _ONE_OF and others:
+                return [rng.choice(others)]
+            if victim not in _ONE_OF and first:
+                return first if victim == "postmaster" else [*first, *others]
         time.sleep(WATCH_EVERY_S)
     raise NothingToKillError(f"There was nothing to kill ({victim}) for {KILLABLE_TIMEOUT_S:g} s.")
-
-
-def _candidates(victim: str, part: Supervised) -> list[psutil.Process]:
-    if isinstance(part, Command):
-        return part.servers() if victim == "api process" else part.all()
-    if victim == "postmaster":
-        return part.first()
-    return part.others() if victim == "a process of postgres" else part.all()
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -38,7 +38,7 @@ from llm_banking.proof.crash_bank import flush, make_unsafe, open_bank, opening_
 from llm_banking.proof.crash_clients import CALLED_OFF, Client, Notebook, Order, Person, served_since
 from llm_banking.proof.crash_duplicates import duplicates
 from llm_banking.proof.crash_judge import FAULTS, LOST, Verdict, judge_at_the_end, judge_meanwhile
-from llm_banking.proof.crash_processes import VICTIMS, Command, Postgres, Supervised, killed, supervised
+from llm_banking.proof.crash_processes import VICTIMS, Part, killed, postgres, product, supervised
 
 RESULTS_FILE = "crashes.json"
 UNSAFE_RESULTS_FILE = "crashes-unsafe.json"
@@ -79,7 +79,7 @@ class Stage:
 
     url: str
     database_url: str
-    parts: Mapping[str, Supervised]
+    parts: Mapping[str, Part]
     people: list[Person]
     durability: dict[str, str]
     notebook: Notebook = field(default_factory=Notebook)
@@ -120,10 +120,11 @@ def staged(folder: Path, *, unsafe: bool = False) -> Iterator[Stage]:
         urls = stack.enter_context(embedded_postgres(services))
         redis_url = stack.enter_context(embedded_redis(services))
         upgrade(urls.owner)
-        postgres = Postgres(services)
         if unsafe:
             asyncio.run(_with_database(urls.owner, make_unsafe))
-            postgres.restart()
+        parts = {"postgres": postgres(services)}
+        _started(parts["postgres"], stack)
+        _await(lambda: asyncio.run(_with_database(urls.owner, Database.ping)), services / "postgres.log")
         people = asyncio.run(_with_database(urls.application, lambda one: open_bank(one, home, PEOPLE)))
         asyncio.run(_with_database(urls.owner, flush))
         port = free_port()
@@ -136,21 +137,24 @@ def staged(folder: Path, *, unsafe: bool = False) -> Iterator[Stage]:
             "RATE_LIMIT_TIMEOUT_S": "1",
         }
         log = folder / "log"
-        api = Command(["serve", "--port", str(port), "--workers", str(API_WORKERS)], environment, log)
-        parts: dict[str, Supervised] = {"postgres": postgres, "api": api}
-        api.start()
-        stack.callback(api.stop)
+        parts["api"] = product(["serve", "--port", str(port), "--workers", str(API_WORKERS)], environment, log)
+        _started(parts["api"], stack)
         url = f"http://127.0.0.1:{port}"
-        _await_ready(url, log)
+        _await(lambda: healthy(url), log)
         durability = asyncio.run(_with_database(urls.application, _durability))
         for part in parts.values():
             stack.enter_context(supervised(part))
         yield Stage(url, urls.application, parts, people, durability)
 
 
-def _await_ready(url: str, log: Path) -> None:
+def _started(part: Part, stack: ExitStack) -> None:
+    part.start()
+    stack.callback(part.stop)
+
+
+def _await(answers: Callable[[], bool], log: Path) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while not healthy(url):
+    while not answers():
         if time.monotonic() > deadline:
             raise ServerNotReadyError(f"The server did not get ready: {log.read_text()[-2000:]}")
         time.sleep(0.05)

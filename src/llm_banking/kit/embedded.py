@@ -46,8 +46,8 @@ max_connections = 100
 log_min_messages = warning
 """
 _SYNC_AT_ONCE = "recovery_init_sync_method = syncfs\n"
-"""After a crash PostgreSQL brings what the system still holds to the disk, file by file, before it answers: seconds. The
-whole file system at once is a tenth of that. It needs Linux, which reports errors of it since SYNCFS_REPORTS."""
+"""After a crash PostgreSQL first brings what the system still holds to the disk: file by file, which takes seconds. The
+whole file system at once takes a tenth of that. It needs Linux, which reports errors of it since SYNCFS_REPORTS."""
 SYNCFS_REPORTS = (5, 8)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import threading
@@ -92,6 +93,7 @@ def run_crashes(out: Path, kills: int = KILLS, seed: int = SEED, *, unsafe: bool
     NothingToKillError and ServerNotReadyError.
     """
     console = Console(stderr=True)
+    load_before = round(os.getloadavg()[0], 2)
     with TemporaryDirectory(prefix="llmb-") as folder, staged(Path(folder), unsafe=unsafe) as stage:
         console.print(f"killing {kills} times")
         began = time.monotonic()
@@ -100,7 +102,7 @@ def run_crashes(out: Path, kills: int = KILLS, seed: int = SEED, *, unsafe: bool
         seconds = time.monotonic() - began
     figures = summary(stage, done, verdict, same_key, unsafe=unsafe)
     document = {
-        "machine": machine(),
+        "machine": {**machine(), "load_before": load_before},
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "seconds": round(seconds, 1),
@@ -215,10 +217,10 @@ def _kill(
     rng = random.Random(seed)  # noqa: S311 - moments and victims, no secret
     victims = [one for one, part in VICTIMS.items() if part in stage.parts]
     total_minor = sum(opening_balances(stage.people).values())
+    rounds = [one for _ in range(0, kills, len(victims)) for one in rng.sample(victims, len(victims))]
     done, verdict, fresh = list[Kill](), Verdict(), Acknowledged(stage.notebook)
-    for number in range(kills):
+    for number, victim in enumerate(rounds[:kills]):
         time.sleep(rng.uniform(*PAUSES_S))
-        victim = rng.choice(victims)
         killed_at, gone_at = killed(victim, stage.parts, rng)
         first, everybody = _recovered(clients, victim, gone_at)
         done.append(Kill(victim, first - killed_at, everybody - killed_at))

@@ -190,6 +190,24 @@ class Person:
                 "confirmation_code": uuid4().hex[:16],
                 "created_at": NOW,
             },
+            "scheduled_payments": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "status": "active",
+                "next_number": 0,
+                "next_on": NOW.date(),
+                "attempts": 0,
+                "created_at": NOW,
+            },
+            "payment_runs": {
+                "schedule_id": self.approved_id,
+                "number": 0,
+                "attempt": 1,
+                "due_on": NOW.date(),
+                "status": "failed",
+                "reason": "insufficient_funds",
+                "ran_at": NOW,
+            },
             "idempotency_keys": {
                 "user_id": self.id,
                 "key": "a key of a client",
@@ -231,6 +249,7 @@ PARENT = {
     "holds": "account_id",
     "chat_messages": "session_id",
     "model_metrics": "query_id",
+    "payment_runs": "schedule_id",
 }
 """The column that says whose a row is, where it is not `user_id`."""
 LEDGER = ("ledger_entries", "postings", "holds")

@@ -40,8 +40,7 @@ from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.service import ReadingService
 from llm_banking.nlu.taxonomy import BY_NAME
-from llm_banking.operations.gate import Gate
-from llm_banking.operations.policy import load_policy
+from llm_banking.operations.wiring import open_gate
 from llm_banking.settings import Environment, Settings, load_settings
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -77,7 +76,7 @@ def build_services(settings: Settings) -> Services:
         authenticate=identity.authenticate,
         limits=request_limits(settings, settings.redis_url.get_secret_value()),
         payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
-        gate=Gate(identity.second_factors.step_up, load_policy()),
+        gate=open_gate(identity.second_factors.step_up),
         flows=load_flows(frozenset(BY_NAME)),
     )
 

@@ -232,6 +232,7 @@ class Settings(BaseSettings):
     rate_limits: Annotated[RateLimits, NoDecode, BeforeValidator(_json_object)] = RateLimits()
     rate_limit_timeout_s: float = Field(default=TIMEOUT_S, ge=0.005, le=1)
     workers: int = Field(default=1, ge=1, le=4_096, validation_alias="LLM_BANKING_WORKERS")
+    worker_interval_s: float = Field(default=1, ge=0.05, le=60)
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:

@@ -23,9 +23,8 @@ from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.tokens import Subject
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
-from llm_banking.operations.gate import Gate
 from llm_banking.operations.models import BankOperation, PendingOperation
-from llm_banking.operations.policy import load_policy
+from llm_banking.operations.wiring import open_gate
 from tests.identity.people import Clock, add_session, code_now, second_factors, with_totp
 from tests.operations.world import usd
 
@@ -171,7 +170,7 @@ def playing(app: FastAPI, client: AsyncClient, database: Database) -> Iterator[S
     clock, before = Clock(utc_now()), app.state.services
     factors = second_factors(clock)
     identity = replace(before.identity, second_factors=factors)
-    gate = Gate(factors.step_up, load_policy(), clock=clock)
+    gate = open_gate(factors.step_up, clock=clock)
     app.state.services = replace(before, identity=identity, gate=gate)
     patched = pytest.MonkeyPatch()
     patched.setattr("llm_banking.dialogue.service.utc_now", clock)

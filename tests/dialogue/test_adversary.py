@@ -225,6 +225,7 @@ class Talk:
         legs = list(await session.scalars(select(Posting).where(Posting.entry_id == entry.id)))
         own = {self.customer.checking, self.customer.savings, self.customer.card}
         assert {leg.account_id for leg in legs if leg.amount_minor < 0} <= own
+        assert one.amount_minor is not None
         assert f"${one.amount_minor / 100:,.2f}" in shown.summary
         assert one.request["payer"]["account_name"] in shown.summary
         assert one.request["receiver"]["name"] in shown.summary

@@ -15,7 +15,8 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Scope, limit_sight
 from llm_banking.migrations.metadata import product_metadata
 from llm_banking.operations.drafts import Kind
-from llm_banking.operations.payload import Payer, Payload, Receiver, hash_of, summary_of
+from llm_banking.operations.payload import hash_of
+from llm_banking.operations.payment import Payer, Payment, Receiver
 
 NOW = utc_now()
 
@@ -45,14 +46,14 @@ class Person:
         payer = Payer(str(self.account_id), "An account", "0000", "Somebody")
         receiver = Receiver("a payee", "0000", None, str(self.payee_id))
         kind = Kind.PAYEE_TRANSFER
-        payload = Payload(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
+        payload = Payment(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
         return {
             "id": pending_id,
             "user_id": self.id,
             "kind": kind.value,
             "payload": payload.document(),
             "payload_hash": hash_of(payload.document()),
-            "summary": summary_of(payload),
+            "summary": payload.summary(),
             "requires": [],
             "channel": "api",
             "status": "pending",
@@ -189,6 +190,24 @@ class Person:
                 "confirmation_code": uuid4().hex[:16],
                 "created_at": NOW,
             },
+            "scheduled_payments": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "status": "active",
+                "next_number": 0,
+                "next_on": NOW.date(),
+                "attempts": 0,
+                "created_at": NOW,
+            },
+            "payment_runs": {
+                "schedule_id": self.approved_id,
+                "number": 0,
+                "attempt": 1,
+                "due_on": NOW.date(),
+                "status": "failed",
+                "reason": "insufficient_funds",
+                "ran_at": NOW,
+            },
             "idempotency_keys": {
                 "user_id": self.id,
                 "key": "a key of a client",
@@ -230,6 +249,7 @@ PARENT = {
     "holds": "account_id",
     "chat_messages": "session_id",
     "model_metrics": "query_id",
+    "payment_runs": "schedule_id",
 }
 """The column that says whose a row is, where it is not `user_id`."""
 LEDGER = ("ledger_entries", "postings", "holds")

@@ -21,18 +21,20 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import ledger_store
+from llm_banking.banking.fees import load_fees
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Refusal
 from llm_banking.kit.database import Database, Scope, limit_sight
-from llm_banking.operations import gate as gate_module
 from llm_banking.operations.drafts import Draft
 from llm_banking.operations.errors import PendingNotFoundError
 from llm_banking.operations.gate import Gate
 from llm_banking.operations.models import PendingOperation
-from llm_banking.operations.payload import Payload, entry_of
+from llm_banking.operations.payload import Payload
+from llm_banking.operations.payment import Payment, entry_of
 from llm_banking.operations.policy import load_policy
 from llm_banking.operations.records import Operation, Pending
+from llm_banking.operations.wiring import handlers_of
 from tests.conftest import ServiceUrls
 from tests.operations.adversary import MOVES, Player, sensible
 from tests.operations.world import World
@@ -114,7 +116,7 @@ class FromDraft(Gate):
     async def _execute(self, session: AsyncSession, row: PendingOperation, payload: Payload, now: Any) -> Operation:
         assert self.draft is not None
         latest = {**self.draft.document(), "id": payload.id}
-        return await super()._execute(session, row, Payload.of(latest), now)
+        return await super()._execute(session, row, Payment.of(latest), now)
 
 
 class WithoutApproval(Gate):
@@ -122,7 +124,7 @@ class WithoutApproval(Gate):
 
     async def propose(self, session: AsyncSession, principal: Principal, draft: Draft, **more: Any) -> Pending:
         found = await super().propose(session, principal, draft, **more)
-        await ledger_store.post(session, entry_of(Payload.of(found.payload), self._clock()))
+        await ledger_store.post(session, entry_of(Payment.of(found.payload), self._clock()))
         return found
 
 
@@ -166,7 +168,8 @@ class WithoutDayLimit(Gate):
 
 def gate_of(kind: type[Gate]) -> Plant:
     def plant(world: World) -> None:
-        world.gate = kind(world.factors.step_up, load_policy(), clock=world.clock)
+        policy = load_policy()
+        world.gate = kind(world.factors.step_up, policy, handlers_of(policy, load_fees()), clock=world.clock)
 
     return plant
 
@@ -203,5 +206,5 @@ def test_a_gate_that_executes_what_was_altered_is_found(
     play: Callable[..., Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Planted: neither hash nor text is compared with what is stored."""
-    monkeypatch.setattr(gate_module, "_as_shown", lambda row: Payload.of(row.payload))
+    monkeypatch.setattr(Gate, "_as_shown", lambda _gate, row: Payment.of(row.payload))
     assert finds(play, None)

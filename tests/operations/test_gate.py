@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,13 +19,14 @@ from llm_banking.banking.errors import (
     InsufficientFundsError,
     PayeeNotFoundError,
 )
+from llm_banking.banking.fees import Fee, FeeSchedule
 from llm_banking.identity.errors import ForbiddenError, StepUpRefusedError
 from llm_banking.identity.step_up import Method, Reason, Refusal, TotpCode
 from llm_banking.kit.database import Database, DatabaseFaultError
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.plain_text import PlainTextError
-from llm_banking.operations import gate as gate_module
-from llm_banking.operations.drafts import Kind, OwnTransfer
+from llm_banking.operations import payments as payments_module
+from llm_banking.operations.drafts import PAYMENTS, Kind, OwnTransfer
 from llm_banking.operations.errors import (
     AmountLimitError,
     NotPossibleError,
@@ -35,9 +37,9 @@ from llm_banking.operations.errors import (
     StepUpNeededError,
     TooManyOpenError,
 )
-from llm_banking.operations.gate import Gate
-from llm_banking.operations.payload import Payload, Receiver, entry_of
+from llm_banking.operations.payment import Payment, Receiver, entry_of
 from llm_banking.operations.policy import load_policy
+from llm_banking.operations.wiring import open_gate
 from tests.identity.people import wrong_code
 from tests.operations.world import Customer, World, tampered, usd
 
@@ -92,10 +94,9 @@ async def test_money_moves_between_own_accounts_and_to_a_biller(ana: Customer) -
 
 
 async def test_a_fee_is_shown_and_posted(world: World, ana: Customer, ben: Customer) -> None:
-    policy = load_policy()
-    world.gate = Gate(
-        world.factors.step_up, replace(policy, fees=dict.fromkeys(policy.fees, "1.50")), clock=world.clock
-    )
+    fee = Fee(Decimal(0), {"USD": usd("1.50")})
+    fees = FeeSchedule({kind.value: fee for kind in PAYMENTS})
+    world.gate = open_gate(world.factors.step_up, fees=fees, clock=world.clock)
     pending = await ana.propose(ana.send(await ana.payee(ben), "50.00"))
     assert "The fee is $1.50. In all: $51.50." in pending.summary
     await ana.done(pending.id)
@@ -293,7 +294,7 @@ async def test_two_approvals_at_once_do_it_once(ana: Customer) -> None:
 
 
 async def test_the_limit_for_a_day_holds_for_approvals_at_once(world: World, ana: Customer) -> None:
-    world.gate = Gate(world.factors.step_up, without_step_up(), clock=world.clock)
+    world.gate = open_gate(world.factors.step_up, policy=without_step_up(), clock=world.clock)
     waiting = [await ana.propose(ana.own("4000.00")) for _ in range(4)]
     done = await asyncio.gather(*(ana.approve(one.id) for one in waiting), return_exceptions=True)
     assert sorted(type(one).__name__ for one in done) == ["AmountLimitError"] * 2 + ["Operation"] * 2
@@ -306,7 +307,7 @@ async def test_without_the_persons_lock_the_limit_is_passed(world: World, monkey
     async def no_lock(*_: object) -> None:
         await asyncio.sleep(0)
 
-    world.gate = Gate(world.factors.step_up, without_step_up(), clock=world.clock)
+    world.gate = open_gate(world.factors.step_up, policy=without_step_up(), clock=world.clock)
     monkeypatch.setattr("llm_banking.operations.gate.lock_user", no_lock)
     most = 0
     for _ in range(10):
@@ -445,15 +446,15 @@ async def test_a_policy_that_became_stricter_holds_for_what_waits(world: World, 
     await ana.add_app()
     await ana.add_passkey()
     payee_id, strict = await ana.payee(ben), load_policy()
-    world.gate = Gate(world.factors.step_up, without_step_up(), clock=world.clock)
+    world.gate = open_gate(world.factors.step_up, policy=without_step_up(), clock=world.clock)
     plain = await ana.propose(ana.send(payee_id, "300.00"))
-    world.gate = Gate(world.factors.step_up, strict, clock=world.clock)
+    world.gate = open_gate(world.factors.step_up, policy=strict, clock=world.clock)
     with pytest.raises(StepUpNeededError):
         await ana.approve(plain.id)
     coded = await ana.propose(ana.send(payee_id, "300.00"))
     proof = await ana.prove(coded.id)
     passkeys = {name: replace(one, code_up_to=usd("0.00")) for name, one in strict.limits.items()}
-    world.gate = Gate(world.factors.step_up, replace(strict, limits=passkeys), clock=world.clock)
+    world.gate = open_gate(world.factors.step_up, policy=replace(strict, limits=passkeys), clock=world.clock)
     with pytest.raises(StepUpNeededError):
         await ana.approve(coded.id, proof)
     assert await ben.balances() == (0, 0)
@@ -499,7 +500,7 @@ async def test_the_database_refuses_an_entry_that_was_not_shown(
     """Planted: the code posts another amount, or on other accounts. Seen at the commit, by the database itself."""
     back = OwnTransfer(ana.savings, ana.checking, usd("1.00"))
     await ana.done((await ana.propose(ana.own("100.00"))).id)
-    changes: list[Callable[[Payload], Payload]] = [
+    changes: list[Callable[[Payment], Payment]] = [
         lambda one: replace(one, amount_minor=one.amount_minor + 1),
         lambda one: replace(one, amount_minor=one.amount_minor - 1),
         lambda one: replace(one, fee_minor=5),
@@ -512,14 +513,14 @@ async def test_the_database_refuses_an_entry_that_was_not_shown(
     for number, change in enumerate(changes):
         pending = await ana.propose(back)
         with monkeypatch.context() as patch:
-            patch.setattr(gate_module, "entry_of", lambda payload, now, do=change: entry_of(do(payload), now))
+            patch.setattr(payments_module, "entry_of", lambda payload, now, do=change: entry_of(do(payload), now))
             with pytest.raises(DatabaseFaultError, match="operation_was_approved"):
                 await ana.approve(pending.id)
         assert (await ana.balances(), await ben.balances()) == ((1_990_000, 10_000), (0, 0)), number
         await ana.void(pending.id)
 
 
-def other(payload: Payload, account_id: UUID) -> Receiver:
+def other(payload: Payment, account_id: UUID) -> Receiver:
     return replace(payload.receiver, account_id=str(account_id))
 
 
@@ -582,7 +583,7 @@ async def test_where_a_part_fails_all_of_it_is_taken_back(ana: Customer, monkeyp
 async def test_an_entry_that_stood_there_is_not_taken_for_an_execution(ana: Customer) -> None:
     """The ledger is idempotent by id; the gate still executes each id once."""
     pending = await ana.propose(ana.own("1.00"))
-    payload = Payload.of(pending.payload)
+    payload = Payment.of(pending.payload)
 
     async with ana.transaction() as session:
         await ledger_store.post(session, entry_of(payload, ana.world.clock()))
@@ -605,7 +606,7 @@ def test_a_payload_says_everything_and_reads_back_as_it_was() -> None:
         "when": "now",
         "version": 1,
     }
-    assert Payload.of(document).document() == document
+    assert Payment.of(document).document() == document
     for wrong in ({"more": 1}, {"version": 2}, {"kind": "gift"}, {"when": "later"}):
         with pytest.raises((KeyError, TypeError, ValueError)):
-            Payload.of({**document, **wrong})
+            Payment.of({**document, **wrong})

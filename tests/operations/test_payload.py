@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from llm_banking.banking.ledger import Own, totals
 from llm_banking.kit.plain_text import PlainTextError, plain
 from llm_banking.operations.drafts import Kind
-from llm_banking.operations.payload import Payer, Payload, Receiver, canonical, entry_of, hash_of, summary_of
+from llm_banking.operations.payload import canonical, hash_of
+from llm_banking.operations.payment import Payer, Payment, Receiver, entry_of
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ UUIDS = st.uuids().map(str)
 
 
 @st.composite
-def payloads(draw: st.DrawFn) -> Payload:
+def payloads(draw: st.DrawFn) -> Payment:
     kind = draw(st.sampled_from(Kind))
     payer = Payer(draw(UUIDS), draw(NAMES), draw(DIGITS), draw(NAMES))
     here = kind is Kind.OWN_TRANSFER or (kind is Kind.PAYEE_TRANSFER and draw(st.booleans()))
@@ -41,19 +42,19 @@ def payloads(draw: st.DrawFn) -> Payload:
     receiver = Receiver(draw(NAMES), draw(DIGITS), account, payee)
     amount, fee = draw(st.integers(1, 10**9)), draw(st.sampled_from([0, 0, 150]))
     note = draw(st.none() | NAMES) if kind is Kind.PAYEE_TRANSFER else None
-    return Payload(draw(UUIDS), draw(UUIDS), kind, payer, receiver, amount, fee, "USD", note)
+    return Payment(draw(UUIDS), draw(UUIDS), kind, payer, receiver, amount, fee, "USD", note)
 
 
 @given(payloads())
-def test_the_document_reads_back_whatever_stored_it(payload: Payload) -> None:
+def test_the_document_reads_back_whatever_stored_it(payload: Payment) -> None:
     stored = json.loads(canonical(payload.document()))
-    assert Payload.of(stored) == payload
+    assert Payment.of(stored) == payload
     assert hash_of(dict(reversed(list(stored.items())))) == hash_of(payload.document())
 
 
 @given(payloads())
-def test_the_text_and_the_entry_say_the_same(payload: Payload) -> None:
-    said, entry = summary_of(payload), entry_of(payload, NOW)
+def test_the_text_and_the_entry_say_the_same(payload: Payment) -> None:
+    said, entry = payload.summary(), entry_of(payload, NOW)
     for part in (payload.amount.display(), payload.payer.account_name, payload.payer.last4, payload.receiver.name):
         assert part in said
     assert (payload.total.display() in said) or payload.fee_minor == 0
@@ -83,7 +84,7 @@ CHANGES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda one: next(iter(one)))
 def test_any_change_is_another_hash(change: dict[str, Any]) -> None:
-    payload = Payload(
+    payload = Payment(
         "1", "2", Kind.OWN_TRANSFER, Payer("a", "b", "c", "d"), Receiver("e", "f", "g", None), 1, 0, "USD", None
     )
     changed = replace(payload, **change)

@@ -8,10 +8,11 @@ from importlib import resources
 import pytest
 import yaml
 
+from llm_banking.banking.fees import FeeSchedule, load_fees
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
-from llm_banking.operations.drafts import Kind
 from llm_banking.operations.errors import NotPossibleError
+from llm_banking.operations.payments import Payments
 from llm_banking.operations.policy import load_policy
 from tests.operations.world import usd
 
@@ -26,7 +27,6 @@ def test_the_shipped_policy() -> None:
         *(usd("200.00"), usd("1000.00"), usd("500.00")),
     )
     assert (policy.lifetime, policy.new_payee_period) == (timedelta(minutes=5), timedelta(hours=24))
-    assert {kind: policy.fee(kind, "USD") for kind in Kind} == dict.fromkeys(Kind, usd("0.00"))
     with pytest.raises(NotPossibleError):
         policy.limits_of("EUR")
 
@@ -53,8 +53,6 @@ def test_customers_are_told_what_the_policy_does() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('  bill_payment: "0.00"\n', ""),
-        ('bill_payment: "0.00"', 'gift: "0.00"'),
         ('per_day: "10000.00"', "per_day: 10000.00"),
         ('per_day: "10000.00"', 'per_day: "-1.00"'),
         ('per_day: "10000.00"', 'per_day: "1.001"'),
@@ -69,3 +67,10 @@ def test_a_policy_that_leaves_something_open_is_refused(old: str, new: str) -> N
     assert old in TEXT
     with pytest.raises(ConfigurationError, match=r"policy\.yml cannot be used"):
         load_policy(TEXT.replace(old, new))
+
+
+def test_a_payment_without_a_fee_in_the_schedule_stops_the_start() -> None:
+    schedule = load_fees()
+    fees = FeeSchedule({name: fee for name, fee in schedule.fees.items() if name != "bill_payment"})
+    with pytest.raises(ConfigurationError, match="bill_payment"):
+        Payments(load_policy(), fees)

@@ -23,8 +23,8 @@ from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
 from llm_banking.operations.gate import Channel, Gate
-from llm_banking.operations.policy import load_policy
 from llm_banking.operations.records import Operation, Pending
+from llm_banking.operations.wiring import open_gate
 from tests.identity.people import MASTER_KEYS, Clock, code_now, second_factors, with_passkey, with_totp
 from tests.identity.software_authenticator import SoftwareAuthenticator
 
@@ -47,7 +47,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.factors = second_factors(self.clock)
-        self.gate = Gate(self.factors.step_up, load_policy(), clock=self.clock)
+        self.gate = open_gate(self.factors.step_up, clock=self.clock)
         self.payees = Payees(SecretBox(MASTER_KEYS), clock=self.clock)
 
     async def customer(self, name: str = "Zoe Quill", balance: str = "20000.00") -> Customer:

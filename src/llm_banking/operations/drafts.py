@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from llm_banking.kit.money import Money
@@ -23,6 +24,7 @@ class Kind(StrEnum):
 class OwnTransfer:
     """Move money between two accounts of one customer."""
 
+    kind: ClassVar[Kind] = Kind.OWN_TRANSFER
     from_account: UUID
     to_account: UUID
     amount: Money
@@ -32,6 +34,7 @@ class OwnTransfer:
 class PayeeTransfer:
     """Send money to a person among the customer's payees; `note` is for that person to read."""
 
+    kind: ClassVar[Kind] = Kind.PAYEE_TRANSFER
     from_account: UUID
     payee_id: UUID
     amount: Money
@@ -42,9 +45,12 @@ class PayeeTransfer:
 class BillPayment:
     """Pay a biller among the customer's payees."""
 
+    kind: ClassVar[Kind] = Kind.BILL_PAYMENT
     from_account: UUID
     payee_id: UUID
     amount: Money
 
 
-Draft = OwnTransfer | PayeeTransfer | BillPayment
+PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
+PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
+Draft = PaymentDraft

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +27,7 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Base
 from llm_banking.kit.ids import uuid7
 
-_KINDS = "kind IN ('own_transfer', 'payee_transfer', 'bill_payment')"
+_KIND = "kind ~ '^[a-z]+(_[a-z]+)*$'"
 
 
 class PendingOperation(Base):
@@ -25,13 +38,14 @@ class PendingOperation(Base):
 
     __tablename__ = "pending_operations"
     __table_args__ = (
-        CheckConstraint(_KINDS, name="kind"),
+        CheckConstraint(_KIND, name="kind"),
         CheckConstraint("channel IN ('api', 'chat')", name="channel"),
         CheckConstraint("status IN ('pending', 'consumed', 'voided', 'expired')", name="status"),
         CheckConstraint("(status = 'consumed') = (consumed_at IS NOT NULL)", name="consumed_at"),
         CheckConstraint("consumed_at >= created_at AND consumed_at < expires_at", name="in_time"),
         Index("ix_pending_operations_user_id", "user_id", "id"),
         Index("ix_pending_operations_open", "user_id", postgresql_where=text("status = 'pending'")),
+        Index("ix_pending_operations_expires_at", "expires_at", postgresql_where=text("status = 'pending'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -50,17 +64,21 @@ class PendingOperation(Base):
 
 
 class BankOperation(Base):
-    """What was done for a customer. Final. `request` is the payload that was approved."""
+    """What was done for a customer. Final. `request` is the payload that was approved.
+
+    `amount_minor` is null where no money was to move, `entry_id` also where it has not moved yet (`scheduled`).
+    """
 
     __tablename__ = "bank_operations"
     __table_args__ = (
-        CheckConstraint(_KINDS, name="kind"),
+        CheckConstraint(_KIND, name="kind"),
         CheckConstraint("status IN ('executed', 'failed', 'scheduled')", name="status"),
         CheckConstraint("amount_minor > 0", name="amount_minor"),
         CheckConstraint(
-            "(status = 'executed') = (entry_id IS NOT NULL) AND (entry_id IS NULL) = (executed_at IS NULL)",
+            "(status = 'executed') = (executed_at IS NOT NULL) AND (entry_id IS NULL OR status = 'executed')",
             name="executed",
         ),
+        CheckConstraint("(amount_minor IS NULL) = (currency IS NULL)", name="currency"),
         Index("ix_bank_operations_user_executed", "user_id", "executed_at"),
     )
 
@@ -71,11 +89,67 @@ class BankOperation(Base):
     entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"), unique=True)
     payee_id: Mapped[UUID | None] = mapped_column(ForeignKey("payees.id"), index=True)
     status: Mapped[str] = mapped_column(String(16))
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str] = mapped_column(String(3))
+    amount_minor: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(String(3))
     request: Mapped[dict[str, Any]] = mapped_column(JSONB)
     result: Mapped[dict[str, Any]] = mapped_column(JSONB)
     confirmation_code: Mapped[str] = mapped_column(String(16), unique=True)
     message_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     executed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ScheduledPayment(Base):
+    """A payment that was approved to be made later, or again and again; what it is stands in the approved payload.
+
+    Payment `next_number` is tried on `next_on` or as soon after as the worker runs; `attempts` of it failed so far.
+    """
+
+    __tablename__ = "scheduled_payments"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'finished', 'cancelled', 'failed')", name="status"),
+        CheckConstraint(
+            "(status = 'active') = (next_on IS NOT NULL) AND (status = 'active') = (ended_at IS NULL)", name="ended"
+        ),
+        CheckConstraint("next_number >= 0 AND attempts >= 0", name="counts"),
+        Index("ix_scheduled_payments_due", "next_on", "id", postgresql_where=text("status = 'active'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    next_number: Mapped[int] = mapped_column(Integer, default=0)
+    next_on: Mapped[date | None] = mapped_column(Date)
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class PaymentRun(Base):
+    """One try at one payment of a schedule. Final. One try of each number is executed at most."""
+
+    __tablename__ = "payment_runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('executed', 'failed')", name="status"),
+        CheckConstraint(
+            "(status = 'executed') = (entry_id IS NOT NULL) AND (entry_id IS NULL) = (reason IS NOT NULL)",
+            name="executed",
+        ),
+        CheckConstraint("number >= 0 AND attempt >= 1", name="counts"),
+        Index(
+            "uq_payment_runs_executed",
+            "schedule_id",
+            "number",
+            unique=True,
+            postgresql_where=text("status = 'executed'"),
+        ),
+    )
+
+    schedule_id: Mapped[UUID] = mapped_column(ForeignKey("scheduled_payments.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    due_on: Mapped[date] = mapped_column(Date)
+    status: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"), unique=True)
+    ran_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

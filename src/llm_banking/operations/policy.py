@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.money import MINOR_DIGITS, Money, MoneyError
-from llm_banking.operations.drafts import Kind
 from llm_banking.operations.errors import NotPossibleError
 
 Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,3})?$")]
@@ -37,13 +36,10 @@ class _Document(_Strict):
     pending_minutes: int = Field(ge=1, le=60)
     open_at_most: int = Field(ge=1, le=100)
     new_payee_hours: int = Field(ge=1, le=24 * 14)
-    fees: dict[Kind, Decimal]
     currencies: dict[str, _Amounts] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if set(self.fees) != set(Kind):
-            raise ValueError("a fee is needed for each kind of operation")
         if not set(self.currencies) <= set(MINOR_DIGITS):
             raise ValueError("a currency is not one that the bank uses")
         return self
@@ -67,7 +63,6 @@ class OperationPolicy:
     lifetime: timedelta
     open_at_most: int
     new_payee_period: timedelta
-    fees: dict[Kind, str]
     limits: dict[str, Limits]
 
     def limits_of(self, currency: str) -> Limits:
@@ -76,10 +71,6 @@ class OperationPolicy:
         if found is None:
             raise NotPossibleError(f"Money in {currency} cannot be sent here. Choose an account in another currency.")
         return found
-
-    def fee(self, kind: Kind, currency: str) -> Money:
-        """What an operation costs."""
-        return Money.parse(self.fees[kind], currency)
 
     def methods(self, amount: Money, *, first_payment: bool) -> frozenset[Method]:
         """By which factors an operation may be proved; none where it needs no proof."""
@@ -99,15 +90,11 @@ def load_policy(text: str | None = None) -> OperationPolicy:
             currency: Limits(**{name: Money.parse(value, currency) for name, value in amounts.model_dump().items()})
             for currency, amounts in document.currencies.items()
         }
-        for currency in limits:
-            for fee in document.fees.values():
-                Money.parse(fee, currency)
     except (yaml.YAMLError, ValidationError, MoneyError) as error:
         raise ConfigurationError(f"operations/policy.yml cannot be used: {error}") from error
     return OperationPolicy(
         timedelta(minutes=document.pending_minutes),
         document.open_at_most,
         timedelta(hours=document.new_payee_hours),
-        dict(document.fees),
         limits,
     )

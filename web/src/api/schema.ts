@@ -2424,6 +2424,7 @@ export interface components {
          * OperationBody
          * @description An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
          *
+         *     `amount`, `fee` and `currency` are null where no money moves.
          *     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
          */
         OperationBody: {
@@ -2441,11 +2442,11 @@ export interface components {
             /** Summary */
             summary: string;
             /** Amount */
-            amount: string;
+            amount: string | null;
             /** Fee */
-            fee: string;
+            fee: string | null;
             /** Currency */
-            currency: string;
+            currency: string | null;
             /** Requires */
             requires: components["schemas"]["Method"][];
             /**

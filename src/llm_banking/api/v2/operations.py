@@ -20,8 +20,7 @@ from llm_banking.identity.step_up import Method, Refusal
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, Kind, OwnTransfer, PayeeTransfer
-from llm_banking.operations.payload import Payload
-from llm_banking.operations.records import MAX_PAGE_ROWS, Record, record_of, records_of
+from llm_banking.operations.records import MAX_PAGE_ROWS, Pending, Record, record_of, records_of
 
 routes = router("/api/v2/operations", "operations")
 
@@ -85,6 +84,7 @@ OperationRequest = Annotated[
 class OperationBody(Model):
     """An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
 
+    `amount`, `fee` and `currency` are null where no money moves.
     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
     """
 
@@ -92,9 +92,9 @@ class OperationBody(Model):
     kind: Kind
     status: Status
     summary: str
-    amount: str
-    fee: str
-    currency: str
+    amount: str | None
+    fee: str | None
+    currency: str | None
     requires: list[Method]
     created_at: Timestamp
     expires_at: Timestamp
@@ -128,21 +128,25 @@ class ConfirmRequest(Model):
 def body_of(record: Record) -> OperationBody:
     """An operation as it is sent."""
     pending, done = record.pending, record.operation
-    payload = Payload.of(pending.payload)
     return OperationBody(
         id=pending.id,
-        kind=payload.kind,
+        kind=Kind(pending.kind),
         status=done.status if done is not None else pending.status,
         summary=pending.summary,
-        amount=payload.amount.as_decimal_string(),
-        fee=payload.fee.as_decimal_string(),
-        currency=payload.currency,
+        amount=_decimal(pending, "amount_minor"),
+        fee=_decimal(pending, "fee_minor"),
+        currency=pending.payload.get("currency"),
         requires=sorted(Method(one) for one in pending.requires),
         created_at=pending.created_at,
         expires_at=pending.expires_at,
         executed_at=done.executed_at if done is not None else None,
         confirmation_code=done.confirmation_code if done is not None else None,
     )
+
+
+def _decimal(pending: Pending, name: str) -> str | None:
+    minor, currency = pending.payload.get(name), pending.payload.get("currency")
+    return None if minor is None or currency is None else Money(minor, currency).as_decimal_string()
 
 
 async def approved(

@@ -1,0 +1,159 @@
+"""Payments: what is checked before one is shown and again before it is made, and how it is posted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from llm_banking.banking import ledger_store
+from llm_banking.banking.errors import AccountNotFoundError, AccountNotOpenError, InsufficientFundsError
+from llm_banking.banking.fees import FeeSchedule
+from llm_banking.banking.models import Account
+from llm_banking.banking.payees import PayeeKind, note_first_payment, payee_of
+from llm_banking.identity.models import User
+from llm_banking.identity.step_up import Method
+from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.ids import uuid7
+from llm_banking.kit.money import Money
+from llm_banking.kit.plain_text import plain
+from llm_banking.operations.drafts import (
+    MAX_NOTE_CHARS,
+    PAYMENTS,
+    BillPayment,
+    OwnTransfer,
+    PayeeTransfer,
+    PaymentDraft,
+)
+from llm_banking.operations.errors import AmountLimitError, NotPossibleError, PendingClosedError
+from llm_banking.operations.handlers import Done
+from llm_banking.operations.payment import Payer, Payment, Receiver, entry_of
+from llm_banking.operations.policy import OperationPolicy
+from llm_banking.operations.records import sent_since
+
+DAY = timedelta(hours=24)
+_PAYS_FROM = ("checking", "savings")
+_NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
+"""The text shown puts a note between curly quotes, and a note must not end them and go on as if it were the bank."""
+
+
+class Payments:
+    """The handler of own transfers, transfers to payees and bill payments.
+
+    Raises ConfigurationError where the fees leave one of them out.
+    """
+
+    def __init__(self, policy: OperationPolicy, fees: FeeSchedule) -> None:
+        missing = sorted({kind.value for kind in PAYMENTS} - set(fees.fees))
+        if missing:
+            raise ConfigurationError(f"banking/data/fees.yml names no fee for {', '.join(missing)}. Add it, or '{{}}'.")
+        self._policy = policy
+        self._fees = fees
+
+    async def freeze(self, session: AsyncSession, user_id: UUID, draft: PaymentDraft) -> Payment:
+        """Everything that will be shown and posted, as it is now."""
+        if draft.amount.amount_minor < 1:
+            raise NotPossibleError("An amount is more than nothing.")
+        payer = await _account(session, user_id, draft.from_account)
+        if payer.kind not in _PAYS_FROM:
+            raise NotPossibleError("Money is sent from a checking or a savings account. Choose one of those.")
+        if payer.currency != draft.amount.currency:
+            raise NotPossibleError(f"This account is in {payer.currency}. Give the amount in that currency.")
+        holder = await session.scalar(select(User.display_name).where(User.id == user_id))
+        return Payment(
+            id=str(uuid7()),
+            user_id=str(user_id),
+            kind=draft.kind,
+            payer=Payer(str(payer.id), payer.name, payer.number_last4, holder or ""),
+            receiver=await _receiver(session, user_id, draft, payer),
+            amount_minor=draft.amount.amount_minor,
+            fee_minor=self._fees.fee(draft.kind.value, draft.amount).amount_minor,
+            currency=payer.currency,
+            note=_note(draft),
+        )
+
+    def read(self, document: Mapping[str, Any]) -> Payment:
+        """As Payment.of."""
+        return Payment.of(document)
+
+    async def check(self, session: AsyncSession, payload: Payment, now: datetime) -> frozenset[Method]:
+        """By which factors a payload is proved that may be executed now. Raises where it may not."""
+        user_id, amount = UUID(payload.user_id), payload.amount
+        limits = self._policy.limits_of(amount.currency)
+        payer = await _account(session, user_id, UUID(payload.payer.account_id))
+        if payer.status != "open":
+            raise AccountNotOpenError
+        receiver, payee = payload.receiver, None
+        if receiver.payee_id is not None:
+            payee = await payee_of(session, user_id, UUID(receiver.payee_id))
+        else:
+            await _account(session, user_id, UUID(receiver.account_id or ""))
+        if amount.amount_minor > limits.per_operation.amount_minor:
+            raise AmountLimitError("for one operation", limits.per_operation)
+        today = await sent_since(session, user_id, amount.currency, now - DAY) + amount
+        if today.amount_minor > limits.per_day.amount_minor:
+            raise AmountLimitError("for a day", limits.per_day)
+        if payee is not None and now - payee.created_at < self._policy.new_payee_period:
+            sent = await sent_since(session, user_id, amount.currency, payee.created_at, payee.id) + amount
+            if sent.amount_minor > limits.new_payee_limit.amount_minor:
+                raise AmountLimitError("for a payee who was just added", limits.new_payee_limit)
+        if available(payer).amount_minor < payload.total.amount_minor:
+            raise InsufficientFundsError
+        first_payment = payee is not None and payee.first_paid_at is None
+        return self._policy.methods(amount, first_payment=first_payment)
+
+    async def execute(self, session: AsyncSession, payload: Payment, now: datetime) -> Done:
+        """Post it. Raises PendingClosedError where it stood in the ledger already, and as `ledger_store.post` does."""
+        entry = entry_of(payload, now)
+        if await ledger_store.post(session, entry) is not ledger_store.Posted.NOW:
+            raise PendingClosedError("consumed")
+        payee_id = UUID(payload.receiver.payee_id) if payload.receiver.payee_id else None
+        if payee_id is not None:
+            await note_first_payment(session, UUID(payload.user_id), payee_id, now)
+        result = {"amount": payload.amount.as_decimal_string(), "fee": payload.fee.as_decimal_string()}
+        return Done("executed", payload.amount, entry.id, payee_id, result)
+
+
+def available(account: Account) -> Money:
+    """What can go from an account: what is on it, without what is set aside, down to its floor."""
+    return Money(account.balance_minor - account.held_minor - (account.floor_minor or 0), account.currency)
+
+
+def _note(draft: PaymentDraft) -> str | None:
+    if not isinstance(draft, PayeeTransfer) or not (draft.note or "").strip():
+        return None
+    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(_NO_CLOSING_QUOTE)
+
+
+async def _account(session: AsyncSession, user_id: UUID, account_id: UUID) -> Account:
+    """One of the customer's own accounts as it is now. Raises AccountNotFoundError."""
+    found = await session.scalar(
+        select(Account)
+        .where(Account.id == account_id, Account.user_id == user_id)
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise AccountNotFoundError
+    return found
+
+
+async def _receiver(session: AsyncSession, user_id: UUID, draft: PaymentDraft, payer: Account) -> Receiver:
+    """Who is credited: another of the customer's own accounts, or one of their payees."""
+    if isinstance(draft, OwnTransfer):
+        to = await _account(session, user_id, draft.to_account)
+        if to.id == payer.id or to.currency != payer.currency:
+            raise NotPossibleError("Money is moved between two different accounts in one currency.")
+        if to.status == "closed":
+            raise AccountNotOpenError
+        return Receiver(to.name, to.number_last4, str(to.id), None)
+    payee = await payee_of(session, user_id, draft.payee_id)
+    wanted = PayeeKind.BILLER if isinstance(draft, BillPayment) else PayeeKind.PERSON
+    if payee.kind != wanted:
+        raise NotPossibleError("A person is sent money, and a biller's bill is paid. Ask for the one that fits.")
+    if payee.currency is not None and payee.currency != payer.currency:
+        raise NotPossibleError(f"This payee's account is in {payee.currency}. Choose an account in that currency.")
+    return Receiver(payee.name, payee.account_last4, str(payee.account_id) if payee.account_id else None, str(payee.id))

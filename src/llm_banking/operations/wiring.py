@@ -1,0 +1,32 @@
+"""The gate with everything that it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from llm_banking.banking.fees import FeeSchedule, load_fees
+from llm_banking.identity.step_up import StepUp
+from llm_banking.kit.clock import utc_now
+from llm_banking.operations.drafts import PAYMENTS
+from llm_banking.operations.gate import Gate
+from llm_banking.operations.handlers import Handlers
+from llm_banking.operations.payments import Payments
+from llm_banking.operations.policy import OperationPolicy, load_policy
+
+
+def open_gate(
+    step_up: StepUp,
+    *,
+    policy: OperationPolicy | None = None,
+    fees: FeeSchedule | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Gate:
+    """The gate by the shipped policy and fees, or by others. Raises ConfigurationError where they are incomplete."""
+    rules = policy or load_policy()
+    return Gate(step_up, rules, handlers_of(rules, fees or load_fees()), clock=clock)
+
+
+def handlers_of(policy: OperationPolicy, fees: FeeSchedule) -> Handlers:
+    """All kinds of operations. Raises ConfigurationError."""
+    return dict.fromkeys(PAYMENTS, Payments(policy, fees))

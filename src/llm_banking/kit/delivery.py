@@ -1,7 +1,8 @@
 """News from the outbox, told at least once, each user's in the order in which it was written.
 
-A try is counted and leased in a transaction of its own before the news is handed over, so that a process which ends in
-the middle has used up a try, and nobody else hands over the same news meanwhile. Of each user only the earliest news
+A try is counted in a transaction of its own before the news is handed over, so that a process which ends in the
+middle has used up a try. While it is handed over its row is locked: nobody else hands over the same news meanwhile, and
+the lock of a process that ended is gone with it, so that another goes on at once. Of each user only the earliest news
 that is neither delivered nor given up is handed over; what could not be delivered in MAX_ATTEMPTS is parked, and named.
 """
 
@@ -24,8 +25,7 @@ MAX_ATTEMPTS = 10
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(hours=1)
 HAND_OVER_TIMEOUT_S = 5.0
-LEASE = timedelta(seconds=60)
-"""Longer than a batch can take: who holds the lease is the only one who delivers."""
+"""Shorter than a transaction may be idle (`kit.database`)."""
 BATCH = 10
 
 
@@ -73,13 +73,20 @@ _CLAIM = text(
                 WHERE earlier.user_id = one.user_id AND earlier.position < one.position
                     AND earlier.delivered_at IS NULL AND earlier.parked_at IS NULL
             )
-        ORDER BY one.position LIMIT :most FOR UPDATE OF one SKIP LOCKED
+        ORDER BY one.position LIMIT 1 FOR UPDATE OF one SKIP LOCKED
     )
-    UPDATE outbox SET attempts = outbox.attempts + 1, next_attempt_at = :leased_until
-    FROM head WHERE outbox.id = head.id
+    UPDATE outbox SET attempts = outbox.attempts + 1 FROM head WHERE outbox.id = head.id
     RETURNING outbox.id, user_id, topic, payload, created_at, attempts
     """
 )
+_LOCK = text(
+    """
+    SELECT id FROM outbox
+    WHERE id = :id AND attempts = :attempts AND delivered_at IS NULL AND parked_at IS NULL
+    FOR UPDATE SKIP LOCKED
+    """
+)
+"""Nothing where somebody else has counted a try of their own since."""
 _PARK = text(
     """
     UPDATE outbox SET parked_at = :now
@@ -105,12 +112,28 @@ class Delivery:
         """Hand over the earliest news of some users, and park what was tried too often. Returns how many were tried."""
         async with self._database.transaction(scope=Scope.WORKER) as session:
             await self._park(session, now)
-            claimed = await _claimed(session, now)
-        for news in claimed:
+        tried = 0
+        while tried < BATCH and (news := await self._counted(now)) is not None:
             await self._hand_over(news, now)
-        return len(claimed)
+            tried += 1
+        return tried
+
+    async def _counted(self, now: datetime) -> News | None:
+        """The news whose turn it is, with this try counted."""
+        async with self._database.transaction(scope=Scope.WORKER) as session:
+            values = {"now": now, "attempts": MAX_ATTEMPTS}
+            row = (await session.execute(_CLAIM, values)).mappings().one_or_none()
+            return None if row is None else News(**row)
 
     async def _hand_over(self, news: News, now: datetime) -> None:
+        async with self._database.transaction(scope=Scope.WORKER) as session:
+            if await session.scalar(_LOCK, {"id": news.id, "attempts": news.attempts}) is None:
+                return
+            changes = await self._told(news, now)
+            await session.execute(update(OutboxRow).where(OutboxRow.id == news.id).values(changes))
+
+    async def _told(self, news: News, now: datetime) -> dict[str, datetime]:
+        """Tell it; what then changes of its row."""
         try:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
                 await self._sink.deliver(news)
@@ -125,20 +148,12 @@ class Delivery:
                 reason=type(error).__name__,
                 again_in_s=waits.total_seconds(),
             )
-            changes: dict[str, datetime] = {"next_attempt_at": now + waits}
-        else:
-            changes = {"delivered_at": now}
-        async with self._database.transaction(scope=Scope.WORKER) as session:
-            await session.execute(update(OutboxRow).where(OutboxRow.id == news.id).values(changes))
+            return {"next_attempt_at": now + waits}
+        return {"delivered_at": now}
 
     async def _park(self, session: AsyncSession, now: datetime) -> None:
         for row in await session.execute(_PARK, {"now": now, "attempts": MAX_ATTEMPTS, "most": BATCH}):
             self._log.error("news was given up", **_named(row.id, row.topic, row.user_id), attempts=MAX_ATTEMPTS)
-
-
-async def _claimed(session: AsyncSession, now: datetime) -> list[News]:
-    values = {"now": now, "attempts": MAX_ATTEMPTS, "most": BATCH, "leased_until": now + LEASE}
-    return [News(**row) for row in (await session.execute(_CLAIM, values)).mappings()]
 
 
 def _named(news_id: UUID, topic: str, user_id: UUID) -> dict[str, str]:

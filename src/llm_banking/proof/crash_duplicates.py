@@ -45,7 +45,7 @@ def duplicates(url: str, person: Person, notebook: Notebook, copies: int = COPIE
     finally:
         line.close()
     same = [_all_alike([*proposed, later[0]], 201), _all_alike([*confirmed, later[1]], 200)]
-    refused = [f"{one.status} {one.code}" for one in (changed, elsewhere)]
+    refused = [f"{one.status} {one.code}".strip() for one in (changed, elsewhere)]
     return {
         "copies": copies,
         "hung_up_on": copies - len(confirmed),

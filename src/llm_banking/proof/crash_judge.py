@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ MAX_EXAMPLES = 20
 LOST, ALTERED, TWICE, UNASKED, LEDGER, NEWS = "lost", "altered", "twice", "unasked", "ledger", "news"
 FAULTS = (LOST, ALTERED, TWICE, UNASKED, LEDGER, NEWS)
 """Acknowledged and not there; there and not as acknowledged; done twice; done and never asked for; a rule of the ledger
-or a balance that does not hold; news of an operation that is not there once."""
+or a balance that does not hold; news of an operation that is not there once, or was not delivered in the end."""
 
 _DONE = text(
     """
@@ -43,8 +44,15 @@ _ENTRIES = text(
 )
 _NEWS = text(
     """
-    SELECT payload ->> 'operation_id' AS operation_id, count(*) AS times
+    SELECT payload ->> 'operation_id' AS operation_id, count(*) AS times, bool_and(delivered_at IS NOT NULL) AS told
     FROM outbox WHERE topic = 'operation.executed' GROUP BY 1
+    """
+)
+_NEWS_SINCE = text(
+    """
+    SELECT count(*) FILTER (WHERE delivered_at > :moment) AS delivered,
+        count(*) FILTER (WHERE delivered_at IS NULL AND created_at <= :moment) AS waiting
+    FROM outbox
     """
 )
 _BALANCES = text("SELECT id, balance_minor FROM accounts WHERE kind <> 'internal'")
@@ -92,6 +100,13 @@ async def judge_at_the_end(database: Database, orders: Sequence[Order], opening:
         await _nothing_else(session, orders, found)
         await _news(session, acknowledged, found)
     return found
+
+
+async def news_since(database: Database, moment: datetime) -> tuple[int, int]:
+    """How much news was delivered after a moment, and how much of before it still waits."""
+    async with database.transaction(scope=Scope.SYSTEM) as session:
+        row = (await session.execute(_NEWS_SINCE, {"moment": moment})).one()
+        return row.delivered, row.waiting
 
 
 async def _acknowledged(session: AsyncSession, orders: Sequence[Order], found: Verdict) -> None:
@@ -162,9 +177,9 @@ async def _nothing_else(session: AsyncSession, orders: Iterable[Order], found: V
 
 
 async def _news(session: AsyncSession, acknowledged: Iterable[Order], found: Verdict) -> None:
-    told = {row.operation_id: row.times for row in await session.execute(_NEWS)}
+    written = {row.operation_id: (row.times, row.told) for row in await session.execute(_NEWS)}
     expected = {str(one.operation_id) for one in acknowledged if one.way != CALLED_OFF}
-    for operation_id in expected | set(told):
-        times = told.get(operation_id, 0)
-        if times != 1 or operation_id not in expected:
-            found.add(NEWS, f"of {operation_id} there is news {times} times")
+    for operation_id in expected | set(written):
+        times, told = written.get(operation_id, (0, False))
+        if times != 1 or not told or operation_id not in expected:
+            found.add(NEWS, f"of {operation_id} news is there {times} times, {'' if told else 'not '}delivered")

@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,7 +38,7 @@ from llm_banking.proof.bench import FREE_LIMITS, READY_TIMEOUT_S, ServerNotReady
 from llm_banking.proof.crash_bank import flush, make_unsafe, open_bank, opening_balances
 from llm_banking.proof.crash_clients import CALLED_OFF, Client, Notebook, Order, Person, served_since
 from llm_banking.proof.crash_duplicates import duplicates
-from llm_banking.proof.crash_judge import FAULTS, LOST, Verdict, judge_at_the_end, judge_meanwhile
+from llm_banking.proof.crash_judge import FAULTS, LOST, Verdict, judge_at_the_end, judge_meanwhile, news_since
 from llm_banking.proof.crash_processes import VICTIMS, Part, killed, postgres, product, supervised
 
 RESULTS_FILE = "crashes.json"
@@ -52,6 +52,7 @@ PAUSES_S = (0.1, 2.0)
 """Between a recovery and the next kill."""
 RECOVERY_TIMEOUT_S = 60.0
 RECOVERY_AIM_S = 5.0
+NEWS_TIMEOUT_S = 120.0
 REPEATS = 200
 """Answers of each client that are asked for again when all is over."""
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit", "data_checksums", "wal_writer_delay")
@@ -139,8 +140,10 @@ def staged(folder: Path, *, unsafe: bool = False) -> Iterator[Stage]:
             "RATE_LIMIT_TIMEOUT_S": "1",
         }
         log = folder / "log"
-        parts["api"] = product(["serve", "--port", str(port), "--workers", str(API_WORKERS)], environment, log)
-        _started(parts["api"], stack)
+        serve = ["serve", "--port", str(port), "--workers", str(API_WORKERS), "--no-worker"]
+        for name, arguments in (("api", serve), ("worker", ["worker"])):
+            parts[name] = product(arguments, environment, log)
+            _started(parts[name], stack)
         url = f"http://127.0.0.1:{port}"
         _await(lambda: healthy(url), log)
         durability = asyncio.run(_with_database(urls.application, _durability))
@@ -196,8 +199,16 @@ def act(
         one.close()
     if not until_loss:
         opening = opening_balances(stage.people)
+        _await_news(stage)
         verdict.extend(_judged(stage, partial(judge_at_the_end, orders=stage.notebook.orders, opening=opening)))
     return done, verdict
+
+
+def _await_news(stage: Stage) -> None:
+    """Until nothing waits for delivery, or for too long: who judges says so then."""
+    deadline, now = time.monotonic() + NEWS_TIMEOUT_S, partial(news_since, moment=datetime.now(UTC))
+    while time.monotonic() < deadline and asyncio.run(_with_database(stage.database_url, now))[1]:
+        time.sleep(0.2)
 
 
 def _finished(working: Sequence[Future[Any]]) -> None:
@@ -222,7 +233,7 @@ def _kill(
     for number, victim in enumerate(rounds[:kills]):
         time.sleep(rng.uniform(*PAUSES_S))
         killed_at, gone_at = killed(victim, stage.parts, rng)
-        first, everybody = _recovered(clients, victim, gone_at)
+        first, everybody = _recovered(stage, clients, victim, gone_at)
         done.append(Kill(victim, first - killed_at, everybody - killed_at))
         told(f"{number + 1:>4} {victim:<22} {done[-1].first_s:5.2f} s {done[-1].everybody_s:5.2f} s")
         if VICTIMS[victim] == "postgres":
@@ -252,15 +263,24 @@ class Acknowledged:
         return found
 
 
-def _recovered(clients: Sequence[Client], victim: str, gone_at: float) -> tuple[float, float]:
-    """When the first and when every client got an operation acknowledged that it sent after the victim was gone."""
-    deadline = gone_at + RECOVERY_TIMEOUT_S
+def _recovered(stage: Stage, clients: Sequence[Client], victim: str, gone_at: float) -> tuple[float, float]:
+    """When what the victim does was done again, first for somebody and then for everybody, for what began after it.
+
+    Of the worker that is the delivery of news: of any, and of all that waited when the worker was gone.
+    """
+    gone = datetime.now(UTC) - timedelta(seconds=time.monotonic() - gone_at)
+    deadline, told = gone_at + RECOVERY_TIMEOUT_S, None
     while time.monotonic() < deadline:
-        first, everybody = served_since(clients, gone_at)
+        if victim == "worker":
+            delivered, waiting = asyncio.run(_with_database(stage.database_url, partial(news_since, moment=gone)))
+            told = told or (time.monotonic() if delivered else None)
+            first, everybody = told, None if waiting or told is None else time.monotonic()
+        else:
+            first, everybody = served_since(clients, gone_at)
         if first is not None and everybody is not None:
             return first, everybody
-        time.sleep(0.01)
-    raise NoRecoveryError(f"Not every customer was served again within {RECOVERY_TIMEOUT_S:g} s after: {victim}.")
+        time.sleep(0.02)
+    raise NoRecoveryError(f"Not everything was done again within {RECOVERY_TIMEOUT_S:g} s after: {victim}.")
 
 
 def _judged(stage: Stage, judge: Callable[[Database], Coroutine[Any, Any, Verdict]]) -> Verdict:

@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 
 REQUEST_TIMEOUT_S = 10.0
 GIVE_UP_S = 120.0
-PAUSE_S = 0.05
+PAUSE_S = 0.1
 """Before a request is sent again."""
 THINK_S = 0.02
 """Between two operations of a client, on average: the clients share the machine with the servers."""

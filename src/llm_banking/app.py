@@ -35,6 +35,7 @@ from llm_banking.kit.database import Database
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import configure_logging, get_logger
 from llm_banking.kit.metrics import Metrics
+from llm_banking.kit.orphans import ending_with_parent
 from llm_banking.kit.rate_limits import RateLimiter
 from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
@@ -99,8 +100,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if settings.demo:
             get_logger("llm_banking.app").warning("the demo principal is on: who sends no credential is the demo user")
         await services.limits.warm_up()
-        async with services.upkeep.running():
-            yield
+        with ending_with_parent():
+            async with services.upkeep.running():
+                yield
         await services.close()
 
     app = Application(

@@ -1,4 +1,7 @@
-"""Processes of the product that are killed, and what an operator's supervisor does then: clear up, wait, start anew."""
+"""Processes of the product that are killed, and what the simplest supervisor does then: wait, and start anew.
+
+It does not clear up: what a killed process left behind has to end by itself.
+"""
 
 from __future__ import annotations
 
@@ -54,12 +57,6 @@ class Part:
         """Whether its first process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def clear(self) -> None:
-        """End what the first process left behind, as a supervisor ends a control group."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
     def stop(self) -> None:
         """End it in order."""
         if self._process is not None:
@@ -103,7 +100,6 @@ def supervised(part: Part) -> Iterator[None]:
     def watch() -> None:
         while not over.wait(WATCH_EVERY_S):
             if not part.is_alive():
-                part.clear()
                 time.sleep(RESTART_AFTER_S)
                 part.start()
 
@@ -119,11 +115,11 @@ def supervised(part: Part) -> Iterator[None]:
 def killed(victim: str, parts: Mapping[str, Part], rng: random.Random) -> tuple[float, float]:
     """SIGKILL a victim of VICTIMS: when, and when the last that ends with it was gone (`time.monotonic`).
 
-    PostgreSQL ends all of its processes when one is killed. Raises NothingToKillError.
+    All of PostgreSQL's processes end with any of them, and those of the API with its first. Raises NothingToKillError.
     """
     part = parts[VICTIMS[victim]]
     chosen = _chosen(victim, part, rng)
-    going = [*chosen, *part.others()] if VICTIMS[victim] == "postgres" else chosen
+    going = chosen if victim in ("api process", "worker") else [*chosen, *part.others()]
     began = time.monotonic()
     for one in chosen:
         with suppress(psutil.NoSuchProcess):
@@ -141,10 +137,12 @@ VICTIMS = {
     "postmaster": "postgres",
     "a process of postgres": "postgres",
     "api, all at once": "api",
+    "api's first process": "api",
     "api process": "api",
     "worker": "worker",
 }
 """What is killed, and of which part it is."""
+_FIRST = ("postmaster", "api's first process")
 _ONE_OF = ("a process of postgres", "api process")
 
 
@@ -156,7 +154,7 @@ def _chosen(victim: str, part: Part, rng: random.Random) -> list[psutil.Process]
             if victim in _ONE_OF and others:
                 return [rng.choice(others)]
             if victim not in _ONE_OF and first:
-                return first if victim == "postmaster" else [*first, *others]
+                return first if victim in _FIRST else [*first, *others]
         time.sleep(WATCH_EVERY_S)
     raise NothingToKillError(f"There was nothing to kill ({victim}) for {KILLABLE_TIMEOUT_S:g} s.")
 

@@ -118,8 +118,8 @@ class Line:
         """The answer, or None where it is not known whether the request was worked on."""
         try:
             self._send(sent)
-            response = self._connection.getresponse()
-            found = json.loads(response.read())
+            with self._connection.getresponse() as response:
+                found = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError):
             self._connection.close()
             return None

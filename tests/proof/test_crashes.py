@@ -12,6 +12,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -156,6 +157,13 @@ def test_what_was_acknowledged_is_judged_once() -> None:
 # The whole of it
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In a path that PostgreSQL's own user may pass, also where tests run as root."""
+    with TemporaryDirectory(prefix="llmb-") as found:
+        yield Path(found)
+
+
 def judged(stage: Stage, orders: list[Order], opening: dict[Any, int] | None = None) -> Verdict:
     """What the judge says of these orders."""
 
@@ -191,8 +199,8 @@ def forget_news(stage: Stage, operation_id: Any) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_when_each_kind_of_process_is_killed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with staged(tmp_path_factory.mktemp("c")) as stage:
+def test_nothing_is_lost_when_each_kind_of_process_is_killed(folder: Path) -> None:
+    with staged(folder) as stage:
         same_key = duplicates(stage.url, stage.people[0], stage.notebook)
         done, verdict = act(stage, len(VICTIMS), seed=7)
         found = summary(stage, done, verdict, same_key, unsafe=False)
@@ -239,9 +247,9 @@ def swapped(orders: list[Order], one: Order, other: Order) -> list[Order]:
 
 
 @pytest.mark.slow
-def test_what_an_unsafe_database_loses_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_an_unsafe_database_loses_is_found(folder: Path) -> None:
     """The planted fault: PostgreSQL acknowledges before it writes."""
-    with staged(tmp_path_factory.mktemp("c"), unsafe=True) as stage:
+    with staged(folder, unsafe=True) as stage:
         assert stage.durability["synchronous_commit"] == "off"
         done, verdict = act(stage, 2 * len(VICTIMS), seed=7, until_loss=True)
         found = summary(stage, done, verdict, {"holds": True}, unsafe=True)
@@ -283,7 +291,8 @@ def test_the_document_shows_the_figures_and_that_they_hold(tmp_path: Path) -> No
     )
     shown = (ROOT / "docs" / "06-infrastructure.md").read_text(encoding="utf-8")
     assert filled(shown, crash_parts(durable, unsafe)) == shown, "run: make evidence"
-    assert durable["holds"]
+    assert durable["faults"] == dict.fromkeys(durable["faults"], 0)
+    assert durable["problems"] == []
     assert durable["kills"] >= 100
     assert unsafe["holds"]
     durable["kills"] += 1

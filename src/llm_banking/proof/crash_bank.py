@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
 from llm_banking.banking.models import Account, Payee
-from llm_banking.identity.models import User
+from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.tokens import Subject
 from llm_banking.identity.wiring import build_identity
 from llm_banking.kit.clock import utc_now
@@ -25,7 +25,7 @@ from llm_banking.settings import Settings
 
 OPENING_MINOR = 1_000_000
 KNOWN_FOR = timedelta(days=365)
-"""Payees of this long are paid without a second factor, as long as the amount is small."""
+"""Payees of this long, by a session of this long, are paid without a second factor while the amount is small."""
 
 
 async def open_bank(database: Database, home: Path, people: int) -> list[Person]:
@@ -42,7 +42,8 @@ async def open_bank(database: Database, home: Path, people: int) -> list[Person]
             await _payees(session, user_id, payees)
             for account in (own_checking, savings):
                 await _opening(session, account)
-            token = tokens.issue(Subject(user_id, "user", uuid4(), 0, ("pwd",)))
+            session_id = await _signed_in(session, user_id)
+            token = tokens.issue(Subject(user_id, "user", session_id, 0, ("pwd",)))
             found.append(Person(id=user_id, token=token, checking=own_checking, savings=savings, payees=payees))
     return found
 
@@ -104,6 +105,23 @@ async def _payees(session: AsyncSession, user_id: UUID, payees: Mapping[UUID, UU
         for number, (payee_id, account) in enumerate(payees.items(), start=1)
     ]
     await session.execute(insert(Payee), rows)
+
+
+async def _signed_in(session: AsyncSession, user_id: UUID) -> UUID:
+    """A session on a device that its owner has used for long."""
+    now, session_id = utc_now(), uuid4()
+    row = {
+        "id": session_id,
+        "user_id": user_id,
+        "device_hash": bytes(32),
+        "device": "the usual one",
+        "authenticated_by": ["pwd"],
+        "created_at": now - KNOWN_FOR,
+        "last_used_at": now,
+        "expires_at": now + KNOWN_FOR,
+    }
+    await session.execute(insert(TokenFamily), [row])
+    return session_id
 
 
 async def _opening(session: AsyncSession, account: UUID) -> None:

@@ -23,8 +23,11 @@ from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
 from llm_banking.operations.gate import Channel, Gate
+from llm_banking.operations.models import PaymentRun
 from llm_banking.operations.records import Operation, Pending
-from llm_banking.operations.wiring import open_gate
+from llm_banking.operations.schedules import Schedules, due_schedules
+from llm_banking.operations.when import NOW, Wish
+from llm_banking.operations.wiring import open_gate, open_schedules
 from tests.identity.people import MASTER_KEYS, Clock, code_now, second_factors, with_passkey, with_totp
 from tests.identity.software_authenticator import SoftwareAuthenticator
 
@@ -43,12 +46,30 @@ class World:
     clock: Clock = field(default_factory=lambda: Clock(utc_now()))
     factors: SecondFactors = field(init=False)
     gate: Gate = field(init=False)
+    schedules: Schedules = field(init=False)
     payees: Payees = field(init=False)
 
     def __post_init__(self) -> None:
         self.factors = second_factors(self.clock)
         self.gate = open_gate(self.factors.step_up, clock=self.clock)
+        self.schedules = open_schedules()
         self.payees = Payees(SecretBox(MASTER_KEYS), clock=self.clock)
+
+    async def pay_due(self, *customers: Customer) -> list[PaymentRun]:
+        """What the worker does of these customers' schedules until nothing of them is due by the clock."""
+        runs: list[PaymentRun] = []
+        whose = {one.id for one in customers}
+        while True:
+            before = len(runs)
+            async with self.database.transaction(scope=Scope.WORKER) as session:
+                due = await due_schedules(session, self.schedules.today(self.clock()), most=10_000)
+            for one in due:
+                if one.user_id in whose:
+                    async with self.database.transaction(visible_to={one.user_id}) as session:
+                        run = await self.schedules.pay(session, one, self.clock())
+                    runs += [] if run is None else [run]
+            if len(runs) == before:
+                return runs
 
     async def customer(self, name: str = "Zoe Quill", balance: str = "20000.00") -> Customer:
         """A customer with checking, savings and a card; the money is on checking."""
@@ -127,14 +148,20 @@ class Customer:
             await session.execute(insert(Payee), [row])
         return payee_id
 
-    def own(self, amount: str) -> OwnTransfer:
-        return OwnTransfer(self.checking, self.savings, usd(amount))
+    def own(self, amount: str, when: Wish = NOW) -> OwnTransfer:
+        return OwnTransfer(self.checking, self.savings, usd(amount), when)
 
-    def send(self, payee_id: UUID, amount: str, note: str | None = None) -> PayeeTransfer:
-        return PayeeTransfer(self.checking, payee_id, usd(amount), note)
+    def send(self, payee_id: UUID, amount: str, note: str | None = None, when: Wish = NOW) -> PayeeTransfer:
+        return PayeeTransfer(self.checking, payee_id, usd(amount), note, when)
 
-    def pay(self, payee_id: UUID, amount: str) -> BillPayment:
-        return BillPayment(self.checking, payee_id, usd(amount))
+    def pay(self, payee_id: UUID, amount: str, when: Wish = NOW) -> BillPayment:
+        return BillPayment(self.checking, payee_id, usd(amount), when)
+
+    async def planned(self, draft: Draft) -> UUID:
+        """Have a payment planned; the schedule's id."""
+        pending = await self.propose(draft)
+        assert (await self.done(pending.id)).status == "scheduled"
+        return pending.id
 
     def transaction(self) -> Any:
         return self.world.database.transaction(visible_to={self.id})

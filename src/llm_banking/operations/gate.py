@@ -7,7 +7,6 @@ The customer's row is locked first, so that one customer's approvals come one by
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
@@ -24,13 +23,12 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
 from llm_banking.operations.drafts import Draft
 from llm_banking.operations.errors import (
-    PendingAlteredError,
     PendingClosedError,
     PendingExpiredError,
     StepUpNeededError,
     TooManyOpenError,
 )
-from llm_banking.operations.handlers import Handlers
+from llm_banking.operations.handlers import Handlers, as_shown
 from llm_banking.operations.models import BankOperation, PendingOperation
 from llm_banking.operations.payload import Payload, canonical, hash_of
 from llm_banking.operations.policy import OperationPolicy
@@ -194,7 +192,7 @@ class Gate:
             raise PendingExpiredError
         if row.status != "pending":
             raise PendingClosedError(row.status)
-        return row, self._as_shown(row)
+        return row, as_shown(row, self._handlers)
 
     async def _execute(
         self, session: AsyncSession, row: PendingOperation, payload: Payload, now: datetime
@@ -226,21 +224,6 @@ class Gate:
         outbox.tell(session, row.user_id, f"operation.{done.status}", news)
         await session.flush()
         return Operation.of(operation, row.summary)
-
-    def _as_shown(self, row: PendingOperation) -> Payload:
-        """What a row froze. Raises PendingAlteredError where any part of the row is not what was made together."""
-        try:
-            payload: Payload = self._handlers[row.kind].read(row.payload)
-        except (KeyError, TypeError, ValueError) as error:
-            raise PendingAlteredError from error
-        same = (
-            hmac.compare_digest(hash_of(row.payload), row.payload_hash),
-            payload.summary() == row.summary,
-            (payload.id, payload.user_id, payload.kind.value) == (str(row.id), str(row.user_id), row.kind),
-        )
-        if not all(same):
-            raise PendingAlteredError
-        return payload
 
 
 def _stricter(row: PendingOperation, methods: frozenset[Method]) -> frozenset[Method]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
 from llm_banking.banking.models import Account, Payee
 from llm_banking.banking.payees import Payees
-from llm_banking.identity.models import User
+from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.principal import Permission, Principal
 from llm_banking.identity.second_factors import FactorProof, SecondFactors
 from llm_banking.identity.secret_box import SecretBox
@@ -73,10 +74,11 @@ class World:
 
     async def customer(self, name: str = "Zoe Quill", balance: str = "20000.00") -> Customer:
         """A customer with checking, savings and a card; the money is on checking."""
-        found = Customer(self, uuid4(), name, uuid4(), uuid4(), uuid4())
+        found = Customer(self, uuid4(), name, uuid4(), uuid4(), uuid4(), uuid4())
         async with self.database.transaction(scope=Scope.SYSTEM) as session:
-            row = {"id": found.id, "display_name": name, "account_type": "user", "created_at": utc_now()}
+            row = {"id": found.id, "display_name": name, "account_type": "user", "created_at": self.clock()}
             await session.execute(insert(User), [row])
+        await found.sign_in(found.session, "the usual one")
         async with self.database.transaction(visible_to={found.id}) as session:
             kinds = ((found.checking, "checking"), (found.savings, "savings"), (found.card, "credit_card"))
             plain = {"user_id": found.id, "currency": "USD", "floor_minor": 0, "created_at": utc_now()}
@@ -110,12 +112,41 @@ class Customer:
     checking: UUID
     savings: UUID
     card: UUID
+    session: UUID
     secret: bytes = b""
     key: SoftwareAuthenticator = field(default_factory=SoftwareAuthenticator)
 
     @property
     def principal(self) -> Principal:
-        return Principal(self.id, str(self.id), WRITE, frozenset({self.id}), account_type="user")
+        return self.on(self.session)
+
+    def on(self, session_id: UUID | None = None, api_key_id: UUID | None = None) -> Principal:
+        """The same person in another session, or a program of theirs."""
+        return Principal(
+            self.id,
+            str(self.id),
+            WRITE,
+            frozenset({self.id}),
+            account_type="user",
+            session_id=session_id,
+            api_key_id=api_key_id,
+        )
+
+    async def sign_in(self, session_id: UUID, device: str | None) -> None:
+        """A session on a device, opened at this moment of the world."""
+        now = self.world.clock()
+        row = {
+            "id": session_id,
+            "user_id": self.id,
+            "device_hash": bytes(32),
+            "device": device,
+            "authenticated_by": ["pwd"],
+            "created_at": now,
+            "last_used_at": now,
+            "expires_at": now + timedelta(days=30),
+        }
+        async with self.world.database.transaction(visible_to={self.id}) as session:
+            await session.execute(insert(TokenFamily), [row])
 
     async def add_app(self) -> None:
         async with self.world.database.transaction(scope=Scope.IDENTITY) as session:

@@ -43,6 +43,8 @@ class _Document(_Strict):
     pending_minutes: int = Field(ge=1, le=60)
     open_at_most: int = Field(ge=1, le=100)
     new_payee_hours: int = Field(ge=1, le=24 * 14)
+    new_device_days: int = Field(ge=0, le=30)
+    new_api_key_hours: int = Field(ge=0, le=24 * 14)
     schedules: _Schedules
     currencies: dict[str, _Amounts] = Field(min_length=1)
 
@@ -85,6 +87,8 @@ class OperationPolicy:
     lifetime: timedelta
     open_at_most: int
     new_payee_period: timedelta
+    new_device_period: timedelta
+    new_key_period: timedelta
     schedules: ScheduleRules
     limits: dict[str, Limits]
 
@@ -119,6 +123,8 @@ def load_policy(text: str | None = None) -> OperationPolicy:
         timedelta(minutes=document.pending_minutes),
         document.open_at_most,
         timedelta(hours=document.new_payee_hours),
+        timedelta(days=document.new_device_days),
+        timedelta(hours=document.new_api_key_hours),
         ScheduleRules(**document.schedules.model_dump()),
         limits,
     )

@@ -23,8 +23,19 @@ from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import accounts, cards, catalogue, confirmations, feedback, operations, payees, sessions
+from llm_banking.api.v2 import (
+    accounts,
+    cards,
+    catalogue,
+    confirmations,
+    feedback,
+    operations,
+    payees,
+    scheduled_payments,
+    sessions,
+)
 from llm_banking.api.v2 import chat as v2_chat
+from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import load_flows
 from llm_banking.identity.master_key import load_master_keys
@@ -77,7 +88,7 @@ def build_services(settings: Settings) -> Services:
         authenticate=identity.authenticate,
         limits=request_limits(settings, settings.redis_url.get_secret_value()),
         payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
-        gate=open_gate(identity.second_factors.step_up),
+        gate=open_gate(identity.second_factors.step_up, days=load_bank_days(settings.bank_time_zone)),
         flows=load_flows(frozenset(BY_NAME)),
     )
 
@@ -121,7 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
         *(v1_chat, v2_chat, confirmations, sessions, feedback, catalogue),
-        *(accounts, cards, payees, operations, pages),
+        *(accounts, cards, payees, operations, scheduled_payments, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from llm_banking.banking import ledger_store
+from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.kit import idempotency
 from llm_banking.kit.clock import utc_now
-from llm_banking.kit.database import Database, Scope
+from llm_banking.kit.database import Database, DatabaseUnavailableError, Scope
 from llm_banking.kit.delivery import Delivery, LogSink, Sink
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import configure_logging, get_logger
 from llm_banking.operations.overdue import close_overdue
+from llm_banking.operations.schedules import Schedules, due_schedules
+from llm_banking.operations.wiring import open_schedules
 from llm_banking.settings import Environment, Settings
 from llm_banking.startup import check_database, check_secrets, check_transport
 
@@ -96,9 +99,41 @@ class Worker:
         return None
 
 
+async def pay_due(database: Database, schedules: Schedules, now: datetime) -> int:
+    """Make one payment of every schedule that has one due, each in a transaction of its own; how many were looked at.
+
+    Raises the first error that one of them met, after all had their turn.
+    """
+    done, first_error, last = 0, None, None
+    while True:
+        async with database.transaction(scope=Scope.WORKER) as session:
+            page = await due_schedules(session, schedules.today(now), most=BATCH, after=last)
+        for due in page:
+            try:
+                async with database.transaction(visible_to={due.user_id}) as session:
+                    done += await schedules.pay(session, due, now) is not None
+            except DatabaseUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one schedule holds up no other; it is raised below
+                get_logger("llm_banking.worker").error(
+                    "a planned payment cannot be made", schedule_id=str(due.id), reason=type(error).__name__
+                )
+                first_error = first_error or error
+        if len(page) < BATCH:
+            break
+        last = page[-1]
+    if first_error is not None:
+        raise first_error
+    return done
+
+
 def jobs_of(database: Database, settings: Settings, *, sink: Sink | None = None) -> list[Job]:
     """What the worker does. Raises ConfigurationError."""
     delivery = Delivery(database, sink or LogSink())
+    schedules = open_schedules(days=load_bank_days(settings.bank_time_zone))
+
+    async def pay(now: datetime) -> int:
+        return await pay_due(database, schedules, now)
 
     async def release(_now: datetime) -> int:
         async with database.transaction(scope=Scope.WORKER) as session:
@@ -114,6 +149,7 @@ def jobs_of(database: Database, settings: Settings, *, sink: Sink | None = None)
 
     often_s = settings.worker_interval_s
     return [
+        Job("planned payments", pay, often_s),
         Job("outbox", delivery.deliver, often_s),
         Job("holds", release, often_s),
         Job("overdue operations", close, often_s),

@@ -17,6 +17,8 @@ from llm_banking.migrations.metadata import product_metadata
 from llm_banking.operations.drafts import Kind
 from llm_banking.operations.payload import hash_of
 from llm_banking.operations.payment import Payer, Payment, Receiver
+from llm_banking.operations.when import NOW as WHEN_NOW
+from llm_banking.operations.when import Once, Plan
 
 NOW = utc_now()
 
@@ -41,12 +43,12 @@ class Person:
     def new(cls) -> Person:
         return cls(*(uuid4() for _ in range(11)))
 
-    def frozen(self, pending_id: UUID) -> dict[str, Any]:
+    def frozen(self, pending_id: UUID, when: Plan = WHEN_NOW) -> dict[str, Any]:
         """A cent to the payee, as the gate freezes it."""
         payer = Payer(str(self.account_id), "An account", "0000", "Somebody")
         receiver = Receiver("a payee", "0000", None, str(self.payee_id))
         kind = Kind.PAYEE_TRANSFER
-        payload = Payment(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
+        payload = Payment(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None, when)
         return {
             "id": pending_id,
             "user_id": self.id,
@@ -63,7 +65,8 @@ class Person:
 
     def approved(self) -> dict[str, Any]:
         """The pending operation that the one in `bank_operations` came from."""
-        return {**self.frozen(self.approved_id), "status": "consumed", "consumed_at": NOW}
+        tomorrow = NOW.date() + timedelta(days=1)
+        return {**self.frozen(self.approved_id, Once(tomorrow, tomorrow)), "status": "consumed", "consumed_at": NOW}
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """A row for each table, parents first. Keys that nothing refers to are new at each call."""
@@ -195,7 +198,7 @@ class Person:
                 "user_id": self.id,
                 "status": "active",
                 "next_number": 0,
-                "next_on": NOW.date(),
+                "next_on": NOW.date() + timedelta(days=1),
                 "attempts": 0,
                 "created_at": NOW,
             },
@@ -203,7 +206,7 @@ class Person:
                 "schedule_id": self.approved_id,
                 "number": 0,
                 "attempt": 1,
-                "due_on": NOW.date(),
+                "due_on": NOW.date() + timedelta(days=1),
                 "status": "failed",
                 "reason": "insufficient_funds",
                 "ran_at": NOW,

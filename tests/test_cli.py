@@ -186,7 +186,9 @@ async def left_of(url: str, user_id: UUID) -> tuple[int, int, int, int]:
 def test_evidence_is_written_from_the_figures(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     readme, intents, security = tmp_path / "README.md", tmp_path / "intents.md", tmp_path / "security.md"
+    infrastructure = tmp_path / "infrastructure.md"
     originals = {
+        infrastructure: root / "docs/06-infrastructure.md",
         readme: root / "README.md",
         intents: root / "docs/03-banking-use-cases.md",
         security: root / "docs/07-security-compliance.md",
@@ -195,7 +197,7 @@ def test_evidence_is_written_from_the_figures(tmp_path: Path) -> None:
         copy.write_text(original.read_text())
     run(
         *("evidence", "--results", str(root / "results"), "--readme", str(readme)),
-        *("--intents", str(intents), "--security", str(security)),
+        *("--intents", str(intents), "--security", str(security), "--infrastructure", str(infrastructure)),
     )
     for copy, original in originals.items():
         assert copy.read_text() == original.read_text()

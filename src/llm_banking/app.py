@@ -23,8 +23,20 @@ from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import accounts, agent, cards, catalogue, confirmations, feedback, operations, payees, sessions
+from llm_banking.api.v2 import (
+    accounts,
+    agent,
+    cards,
+    catalogue,
+    confirmations,
+    feedback,
+    operations,
+    payees,
+    scheduled_payments,
+    sessions,
+)
 from llm_banking.api.v2 import chat as v2_chat
+from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import load_flows
 from llm_banking.dialogue.handoff_rules import load_handoff_rules
@@ -36,6 +48,7 @@ from llm_banking.kit.database import Database
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import configure_logging, get_logger
 from llm_banking.kit.metrics import Metrics
+from llm_banking.kit.orphans import ending_with_parent
 from llm_banking.kit.rate_limits import RateLimiter
 from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
@@ -77,7 +90,7 @@ def build_services(settings: Settings) -> Services:
         authenticate=identity.authenticate,
         limits=request_limits(settings, settings.redis_url.get_secret_value()),
         payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
-        gate=open_gate(identity.second_factors.step_up),
+        gate=open_gate(identity.second_factors.step_up, days=load_bank_days(settings.bank_time_zone)),
         flows=load_flows(frozenset(BY_NAME)),
         handoff_rules=load_handoff_rules(frozenset(BY_NAME)),
     )
@@ -101,8 +114,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if settings.demo:
             get_logger("llm_banking.app").warning("the demo principal is on: who sends no credential is the demo user")
         await services.limits.warm_up()
-        async with services.upkeep.running():
-            yield
+        with ending_with_parent():
+            async with services.upkeep.running():
+                yield
         await services.close()
 
     app = Application(
@@ -121,7 +135,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
         *(v1_chat, v2_chat, confirmations, sessions, agent, feedback, catalogue),
-        *(accounts, cards, payees, operations, pages),
+        *(accounts, cards, payees, operations, scheduled_payments, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

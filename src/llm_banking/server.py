@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -30,6 +30,7 @@ from llm_banking.kit.logs import get_logger
 from llm_banking.migrations import upgrade
 from llm_banking.settings import Environment, Settings, load_settings
 from llm_banking.startup import check_database, check_secrets, check_transport
+from llm_banking.worker_process import running_worker
 
 GRACEFUL_SHUTDOWN_S = 5
 KEEP_ALIVE_S = 30
@@ -40,11 +41,12 @@ _OWNER_URL = "DATABASE_OWNER_URL"
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where to listen and with how many processes."""
+    """Where to listen, with how many processes, and whether with a worker beside them."""
 
     host: str
     port: int
     workers: int
+    worker: bool = True
 
 
 class _StoppedError(Exception):
@@ -60,7 +62,10 @@ def serve(options: ServeOptions) -> None:
         with locked_home(settings.home), running_services(settings) as ready:
             sign_ins = asyncio.run(prepare(ready))
             print(_banner(ready, options, sign_ins), flush=True)  # noqa: T201 - the operator reads this, not a log
-            _run(ready, options)
+            os.environ.update(child_environment(ready, options.workers))
+            os.environ.pop(_OWNER_URL, None)  # whoever serves customers has no use for it
+            with running_worker() if options.worker else nullcontext():
+                _run(ready, options)
     except (_StoppedError, KeyboardInterrupt):
         get_logger("llm_banking.server").info("stopped")
     finally:
@@ -212,8 +217,6 @@ def _banner(settings: Settings, options: ServeOptions, sign_ins: tuple[DemoSignI
 
 
 def _run(settings: Settings, options: ServeOptions) -> None:
-    os.environ.update(child_environment(settings, options.workers))
-    os.environ.pop(_OWNER_URL, None)  # whoever serves customers has no use for it
     uvicorn.run(
         "llm_banking.app:create_app",
         factory=True,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -207,6 +208,15 @@ class Settings(BaseSettings):
         named = (self.oauth_microsoft_tenant or "").lower().split(",")
         return tuple(dict.fromkeys(tenant.strip() for tenant in named if tenant.strip()))
 
+    @field_validator("bank_time_zone")
+    @classmethod
+    def _known_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be a name of the IANA time zone database, such as America/New_York") from None
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -232,6 +242,8 @@ class Settings(BaseSettings):
     rate_limits: Annotated[RateLimits, NoDecode, BeforeValidator(_json_object)] = RateLimits()
     rate_limit_timeout_s: float = Field(default=TIMEOUT_S, ge=0.005, le=1)
     workers: int = Field(default=1, ge=1, le=4_096, validation_alias="LLM_BANKING_WORKERS")
+    worker_interval_s: float = Field(default=1, ge=0.05, le=60)
+    bank_time_zone: str = Field(default="UTC", pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$", max_length=64)
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> Self:

@@ -37,7 +37,7 @@ class Signed:
 
     @classmethod
     def of(cls, app: FastAPI, client: AsyncClient, customer: Customer) -> Signed:
-        subject = Subject(customer.id, "user", uuid4(), 0, ("pwd",))
+        subject = Subject(customer.id, "user", customer.session, 0, ("pwd",))
         return cls(customer, client, app.state.services.identity.tokens.issue(subject))
 
     async def get(self, path: str) -> Response:

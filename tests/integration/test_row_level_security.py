@@ -39,16 +39,19 @@ FINAL = {
     **dict.fromkeys(("ledger_entries", "postings"), "what was posted is never changed"),
     "pending_operations": "what a customer was shown is never changed",
     "bank_operations": "what was done is never changed",
+    "scheduled_payments": "a schedule goes forward",
+    "payment_runs": "what was tried is never changed",
 }
+DUE = {"outbox", "pending_operations", "idempotency_keys", "scheduled_payments"}
 DOORS = {
     *("ledger_post", "ledger_hold", "ledger_release", "ledger_release_expired", "ledger_internal_account"),
     *("ledger_reverses", "ledger_entry_adds_up", "ledger_leg_comes_with_its_entry"),
-    *("payee_account", "operation_was_approved"),
+    *("payee_account", "operation_was_approved", "schedule_was_approved", "run_was_approved"),
 }
 """They write and check the ledger, in which an entry touches more than one person's accounts; they debit and hold only
 what the transaction may see. `payee_account` tells whoever knows a customer's account and name that the two belong
-together; `operation_was_approved` compares an entry with what was approved. tests/banking and tests/operations try each
-of their rules."""
+together; `operation_was_approved` and the two of schedules compare what was posted with what was approved.
+tests/banking and tests/operations try each of their rules."""
 BY_FUNCTION = {"accounts", *LEDGER}
 """Balances, entries and holds are written by the ledger's functions; of an account, only columns that hold no money."""
 
@@ -172,10 +175,36 @@ async def test_a_scope_opens_what_its_name_says_and_no_more(two: Two, scope: Sco
     expected = {
         Scope.IDENTITY: {"users", *IDENTITY_ALONE},
         Scope.SYSTEM: {*TABLES} - IDENTITY_ALONE,
+        Scope.WORKER: DUE,
         Scope.AGENT: set(),
     }
     assert opened == expected[scope]
     assert opened | closed == {*TABLES}
+
+
+@pytest.mark.parametrize(
+    ("statement", "touched"),
+    [
+        ("UPDATE pending_operations SET status = 'voided'", None),
+        ("UPDATE pending_operations SET status = 'consumed', consumed_at = created_at", None),
+        ("UPDATE pending_operations SET status = 'expired'", 2),
+        ("UPDATE scheduled_payments SET attempts = 1", 0),
+        ("UPDATE idempotency_keys SET status = 200", 0),
+        ("DELETE FROM idempotency_keys", 2),
+    ],
+)
+async def test_the_worker_ends_what_is_over_and_changes_nothing_else(
+    two: Two, statement: str, touched: int | None
+) -> None:
+    await two.see_as(scopes=[Scope.WORKER])
+    users = {"ours": two.ours.id, "theirs": two.theirs.id}
+    for_these = text(f"{statement} WHERE user_id IN (:ours, :theirs)")
+    if touched is None:
+        with pytest.raises(DBAPIError, match="row-level security policy"):
+            await two.connection.execute(for_these, users)
+    else:
+        done = await two.connection.execute(for_these, users)
+        assert done.rowcount == touched
 
 
 async def test_the_tables_that_are_tried_are_all_that_hold_a_users_rows() -> None:
@@ -307,7 +336,12 @@ async def test_revocations_cannot_be_taken_back_before_they_expire(two: Two) -> 
         "UPDATE payees SET account_id = NULL",
         "UPDATE payees SET created_at = created_at",
         "UPDATE outbox SET payload = '{}'",
+        "UPDATE outbox SET position = DEFAULT",
         "DELETE FROM outbox",
+        "UPDATE scheduled_payments SET created_at = now()",
+        "DELETE FROM scheduled_payments",
+        "UPDATE payment_runs SET status = 'executed'",
+        "DELETE FROM payment_runs",
         "UPDATE idempotency_keys SET body_hash = body_hash",
         "DELETE FROM chat_messages",
         "UPDATE chat_sessions SET user_id = user_id",

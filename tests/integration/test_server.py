@@ -124,6 +124,29 @@ def test_after_a_kill_the_next_start_takes_over_what_was_left(home: Path, port: 
     assert processes_of(home) == []
 
 
+def test_server_processes_leave_the_port_when_the_one_that_started_them_is_killed(home: Path, port: int) -> None:
+    command = [*SERVE, "--port", str(port), "--workers", "2", "--no-worker"]
+    process = subprocess.Popen(command, env=environment(home), stdout=subprocess.DEVNULL)
+
+    def healthy() -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    assert eventually(healthy, 60)
+    servers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    ours = [one for one in servers if one.name().startswith("python") and str(home) not in " ".join(one.cmdline())]
+    assert len(ours) >= 2
+    _, alive = psutil.wait_procs(ours, 15)
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+    with running_server(home, port=port) as server:
+        assert httpx.get(f"{server.url}/health").status_code == 200
+    assert processes_of(home) == []
+
+
 def test_an_interrupt_stops_everything_that_was_started(home: Path, port: int) -> None:
     with running_server(home, port=port) as server:
         process = psutil.Process(server.pid)

@@ -17,6 +17,8 @@ from llm_banking.migrations.metadata import product_metadata
 from llm_banking.operations.drafts import Kind
 from llm_banking.operations.payload import hash_of
 from llm_banking.operations.payment import Payer, Payment, Receiver
+from llm_banking.operations.when import NOW as WHEN_NOW
+from llm_banking.operations.when import Once, Plan
 
 NOW = utc_now()
 
@@ -41,12 +43,12 @@ class Person:
     def new(cls) -> Person:
         return cls(*(uuid4() for _ in range(11)))
 
-    def frozen(self, pending_id: UUID) -> dict[str, Any]:
+    def frozen(self, pending_id: UUID, when: Plan = WHEN_NOW) -> dict[str, Any]:
         """A cent to the payee, as the gate freezes it."""
         payer = Payer(str(self.account_id), "An account", "0000", "Somebody")
         receiver = Receiver("a payee", "0000", None, str(self.payee_id))
         kind = Kind.PAYEE_TRANSFER
-        payload = Payment(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None)
+        payload = Payment(str(pending_id), str(self.id), kind, payer, receiver, 1, 0, "USD", None, when)
         return {
             "id": pending_id,
             "user_id": self.id,
@@ -63,7 +65,8 @@ class Person:
 
     def approved(self) -> dict[str, Any]:
         """The pending operation that the one in `bank_operations` came from."""
-        return {**self.frozen(self.approved_id), "status": "consumed", "consumed_at": NOW}
+        tomorrow = NOW.date() + timedelta(days=1)
+        return {**self.frozen(self.approved_id, Once(tomorrow, tomorrow)), "status": "consumed", "consumed_at": NOW}
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """A row for each table, parents first. Keys that nothing refers to are new at each call."""
@@ -190,6 +193,24 @@ class Person:
                 "confirmation_code": uuid4().hex[:16],
                 "created_at": NOW,
             },
+            "scheduled_payments": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "status": "active",
+                "next_number": 0,
+                "next_on": NOW.date() + timedelta(days=1),
+                "attempts": 0,
+                "created_at": NOW,
+            },
+            "payment_runs": {
+                "schedule_id": self.approved_id,
+                "number": 0,
+                "attempt": 1,
+                "due_on": NOW.date() + timedelta(days=1),
+                "status": "failed",
+                "reason": "insufficient_funds",
+                "ran_at": NOW,
+            },
             "idempotency_keys": {
                 "user_id": self.id,
                 "key": "a key of a client",
@@ -243,6 +264,7 @@ PARENT = {
     "holds": "account_id",
     "chat_messages": "session_id",
     "model_metrics": "query_id",
+    "payment_runs": "schedule_id",
 }
 """The column that says whose a row is, where it is not `user_id`."""
 LEDGER = ("ledger_entries", "postings", "holds")

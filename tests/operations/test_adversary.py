@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import ledger_store
+from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.banking.fees import load_fees
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.second_factors import FactorProof
@@ -169,7 +170,12 @@ class WithoutDayLimit(Gate):
 def gate_of(kind: type[Gate]) -> Plant:
     def plant(world: World) -> None:
         policy = load_policy()
-        world.gate = kind(world.factors.step_up, policy, handlers_of(policy, load_fees()), clock=world.clock)
+        world.gate = kind(
+            world.factors.step_up,
+            policy,
+            handlers_of(policy, load_fees(), load_bank_days(), world.clock),
+            clock=world.clock,
+        )
 
     return plant
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_banking.banking.business_days import Roll
 from llm_banking.banking.ledger import Own, totals
+from llm_banking.banking.recurrence import MAX_EVERY, Frequency, Recurrence
 from llm_banking.kit.plain_text import PlainTextError, plain
-from llm_banking.operations.drafts import Kind
+from llm_banking.operations.drafts import PAYMENTS, Kind
 from llm_banking.operations.payload import canonical, hash_of
 from llm_banking.operations.payment import Payer, Payment, Receiver, entry_of
+from llm_banking.operations.when import NOW as WHEN_NOW
+from llm_banking.operations.when import Once, Plan, Repeats, plan_of
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -33,8 +37,20 @@ UUIDS = st.uuids().map(str)
 
 
 @st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    first = draw(st.dates(date(2026, 1, 1), date(2031, 12, 31)))
+    if draw(st.booleans()):
+        return draw(st.sampled_from([WHEN_NOW, Once(first, first + timedelta(days=draw(st.integers(0, 4))))]))
+    rule = Recurrence(draw(st.sampled_from(Frequency)), first, draw(st.integers(1, MAX_EVERY)), Roll.FOLLOWING)
+    first = rule.due_day(0)
+    rule = replace(rule, first_day=first)
+    count = draw(st.none() | st.integers(1, 1_000))
+    return Repeats(rule, None if count else draw(st.none() | st.dates(first, date(2040, 1, 1))), count)
+
+
+@st.composite
 def payloads(draw: st.DrawFn) -> Payment:
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from(sorted(PAYMENTS)))
     payer = Payer(draw(UUIDS), draw(NAMES), draw(DIGITS), draw(NAMES))
     here = kind is Kind.OWN_TRANSFER or (kind is Kind.PAYEE_TRANSFER and draw(st.booleans()))
     payee = None if kind is Kind.OWN_TRANSFER else draw(UUIDS)
@@ -42,7 +58,7 @@ def payloads(draw: st.DrawFn) -> Payment:
     receiver = Receiver(draw(NAMES), draw(DIGITS), account, payee)
     amount, fee = draw(st.integers(1, 10**9)), draw(st.sampled_from([0, 0, 150]))
     note = draw(st.none() | NAMES) if kind is Kind.PAYEE_TRANSFER else None
-    return Payment(draw(UUIDS), draw(UUIDS), kind, payer, receiver, amount, fee, "USD", note)
+    return Payment(draw(UUIDS), draw(UUIDS), kind, payer, receiver, amount, fee, "USD", note, draw(plans()))
 
 
 @given(payloads())
@@ -76,7 +92,8 @@ CHANGES: list[dict[str, Any]] = [
     {"fee_minor": 1},
     {"currency": "EUR"},
     {"note": "x"},
-    {"when": "x"},
+    {"when": Once(date(2027, 1, 4), date(2027, 1, 4))},
+    {"when": Repeats(Recurrence(Frequency.WEEKLY, date(2027, 1, 4)))},
     {"payer": Payer("x", "x", "x", "x")},
     {"receiver": Receiver("x", "x", None, None)},
 ]
@@ -89,3 +106,32 @@ def test_any_change_is_another_hash(change: dict[str, Any]) -> None:
     )
     changed = replace(payload, **change)
     assert hash_of(changed.document()) != hash_of(payload.document())
+
+
+REPEATS = Repeats(Recurrence(Frequency.MONTHLY, date(2027, 1, 31)), count=3).document()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        *("later", None, 1, [], {}, {"day": "2027-01-04"}),
+        {"day": "2027-01-04", "pays_on": "2027-01-04", "more": 1},
+        {"day": "20270104", "pays_on": "2027-01-04"},
+        *(REPEATS | {"every": one} for one in (0, 61, True, "1", 1.0)),
+        *(REPEATS | {"count": one} for one in (0, 1_001, True, "3")),
+        REPEATS | {"first_day": "2027-01-32"},
+        REPEATS | {"frequency": "daily"},
+        REPEATS | {"frequency": "month_end", "first_day": "2027-01-30"},
+    ],
+)
+def test_a_plan_that_was_not_frozen_is_none(document: object) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        plan_of(document)
+
+
+@given(plans(), st.integers(0, 60))
+def test_a_plan_names_each_payment_once_and_in_order(plan: Plan, number: int) -> None:
+    assert isinstance(plan, str) or (plan.words(), plan_of(plan.document())) == (plan.words(), plan)
+    if not isinstance(plan, str):
+        day, following = plan.due_day(number), plan.due_day(number + 1)
+        assert following is None or (day is not None and following > day)

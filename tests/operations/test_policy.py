@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 import yaml
 
+from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.banking.fees import FeeSchedule, load_fees
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
@@ -60,6 +61,9 @@ def test_customers_are_told_what_the_policy_does() -> None:
         ('savings: "5000.00"', 'savings: "5000.001"'),
         ('savings: "5000.00"', 'loan: "5000.00"'),
         ("USD:", "XXX:"),
+        ("retries: 2", "retries: 4"),
+        ("missed_after_days: 7", "missed_after_days: 0"),
+        (", missed_after_days: 7", ""),
         ("pending_minutes: 5", "pending_minutes: 0"),
         ("pending_minutes: 5", "pending_minutes: 5\nmore: 1"),
         ("pending_minutes: 5", "pending_minutes: ["),
@@ -75,4 +79,4 @@ def test_a_payment_without_a_fee_in_the_schedule_stops_the_start() -> None:
     schedule = load_fees()
     fees = FeeSchedule({name: fee for name, fee in schedule.fees.items() if name != "bill_payment"})
     with pytest.raises(ConfigurationError, match="bill_payment"):
-        Payments(load_policy(), fees)
+        Payments(load_policy(), fees, load_bank_days())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
 from llm_banking.banking.models import Account, Payee
 from llm_banking.banking.payees import Payees
-from llm_banking.identity.models import User
+from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.principal import Permission, Principal
 from llm_banking.identity.second_factors import FactorProof, SecondFactors
 from llm_banking.identity.secret_box import SecretBox
@@ -23,8 +24,11 @@ from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
 from llm_banking.operations.gate import Channel, Gate
+from llm_banking.operations.models import PaymentRun
 from llm_banking.operations.records import Operation, Pending
-from llm_banking.operations.wiring import open_gate
+from llm_banking.operations.schedules import Schedules, due_schedules
+from llm_banking.operations.when import NOW, Wish
+from llm_banking.operations.wiring import open_gate, open_schedules
 from tests.identity.people import MASTER_KEYS, Clock, code_now, second_factors, with_passkey, with_totp
 from tests.identity.software_authenticator import SoftwareAuthenticator
 
@@ -43,19 +47,38 @@ class World:
     clock: Clock = field(default_factory=lambda: Clock(utc_now()))
     factors: SecondFactors = field(init=False)
     gate: Gate = field(init=False)
+    schedules: Schedules = field(init=False)
     payees: Payees = field(init=False)
 
     def __post_init__(self) -> None:
         self.factors = second_factors(self.clock)
         self.gate = open_gate(self.factors.step_up, clock=self.clock)
+        self.schedules = open_schedules()
         self.payees = Payees(SecretBox(MASTER_KEYS), clock=self.clock)
+
+    async def pay_due(self, *customers: Customer) -> list[PaymentRun]:
+        """What the worker does of these customers' schedules until nothing of them is due by the clock."""
+        runs: list[PaymentRun] = []
+        whose = {one.id for one in customers}
+        while True:
+            before = len(runs)
+            async with self.database.transaction(scope=Scope.WORKER) as session:
+                due = await due_schedules(session, self.schedules.today(self.clock()), most=10_000)
+            for one in due:
+                if one.user_id in whose:
+                    async with self.database.transaction(visible_to={one.user_id}) as session:
+                        run = await self.schedules.pay(session, one, self.clock())
+                    runs += [] if run is None else [run]
+            if len(runs) == before:
+                return runs
 
     async def customer(self, name: str = "Zoe Quill", balance: str = "20000.00") -> Customer:
         """A customer with checking, savings and a card; the money is on checking."""
-        found = Customer(self, uuid4(), name, uuid4(), uuid4(), uuid4())
+        found = Customer(self, uuid4(), name, uuid4(), uuid4(), uuid4(), uuid4())
         async with self.database.transaction(scope=Scope.SYSTEM) as session:
-            row = {"id": found.id, "display_name": name, "account_type": "user", "created_at": utc_now()}
+            row = {"id": found.id, "display_name": name, "account_type": "user", "created_at": self.clock()}
             await session.execute(insert(User), [row])
+        await found.sign_in(found.session, "the usual one")
         async with self.database.transaction(visible_to={found.id}) as session:
             kinds = ((found.checking, "checking"), (found.savings, "savings"), (found.card, "credit_card"))
             plain = {"user_id": found.id, "currency": "USD", "floor_minor": 0, "created_at": utc_now()}
@@ -89,12 +112,41 @@ class Customer:
     checking: UUID
     savings: UUID
     card: UUID
+    session: UUID
     secret: bytes = b""
     key: SoftwareAuthenticator = field(default_factory=SoftwareAuthenticator)
 
     @property
     def principal(self) -> Principal:
-        return Principal(self.id, str(self.id), WRITE, frozenset({self.id}), account_type="user")
+        return self.on(self.session)
+
+    def on(self, session_id: UUID | None = None, api_key_id: UUID | None = None) -> Principal:
+        """The same person in another session, or a program of theirs."""
+        return Principal(
+            self.id,
+            str(self.id),
+            WRITE,
+            frozenset({self.id}),
+            account_type="user",
+            session_id=session_id,
+            api_key_id=api_key_id,
+        )
+
+    async def sign_in(self, session_id: UUID, device: str | None) -> None:
+        """A session on a device, opened at this moment of the world."""
+        now = self.world.clock()
+        row = {
+            "id": session_id,
+            "user_id": self.id,
+            "device_hash": bytes(32),
+            "device": device,
+            "authenticated_by": ["pwd"],
+            "created_at": now,
+            "last_used_at": now,
+            "expires_at": now + timedelta(days=30),
+        }
+        async with self.world.database.transaction(visible_to={self.id}) as session:
+            await session.execute(insert(TokenFamily), [row])
 
     async def add_app(self) -> None:
         async with self.world.database.transaction(scope=Scope.IDENTITY) as session:
@@ -127,14 +179,20 @@ class Customer:
             await session.execute(insert(Payee), [row])
         return payee_id
 
-    def own(self, amount: str) -> OwnTransfer:
-        return OwnTransfer(self.checking, self.savings, usd(amount))
+    def own(self, amount: str, when: Wish = NOW) -> OwnTransfer:
+        return OwnTransfer(self.checking, self.savings, usd(amount), when)
 
-    def send(self, payee_id: UUID, amount: str, note: str | None = None) -> PayeeTransfer:
-        return PayeeTransfer(self.checking, payee_id, usd(amount), note)
+    def send(self, payee_id: UUID, amount: str, note: str | None = None, when: Wish = NOW) -> PayeeTransfer:
+        return PayeeTransfer(self.checking, payee_id, usd(amount), note, when)
 
-    def pay(self, payee_id: UUID, amount: str) -> BillPayment:
-        return BillPayment(self.checking, payee_id, usd(amount))
+    def pay(self, payee_id: UUID, amount: str, when: Wish = NOW) -> BillPayment:
+        return BillPayment(self.checking, payee_id, usd(amount), when)
+
+    async def planned(self, draft: Draft) -> UUID:
+        """Have a payment planned; the schedule's id."""
+        pending = await self.propose(draft)
+        assert (await self.done(pending.id)).status == "scheduled"
+        return pending.id
 
     def transaction(self) -> Any:
         return self.world.database.transaction(visible_to={self.id})

@@ -100,6 +100,7 @@ KEY = {"path.key_id": Thing("api_keys")}
 ACCOUNT = {"path.account_id": Thing("accounts")}
 CARD = {"path.card_id": Thing("cards")}
 PENDING = Thing("pending_operations")
+SCHEDULE = {"path.schedule_id": Thing("scheduled_payments")}
 MYSELF = Thing("users", refusal="FORBIDDEN")
 TAKEN = {"status": "taken", "closed_at": None}
 HANDOFF = Thing("handoffs", having=TAKEN)
@@ -375,6 +376,9 @@ RECIPES: dict[str, Recipe] = {
         ids={"path.operation_id": PENDING, "body.step_up.challenge_id": CHALLENGE},
         without=NO_FACTOR,
     ),
+    "GET /api/v2/scheduled-payments": Recipe(),
+    "GET /api/v2/scheduled-payments/{schedule_id}": Recipe(ids=SCHEDULE),
+    "POST /api/v2/scheduled-payments/{schedule_id}/cancel": Recipe(ids=SCHEDULE),
     "GET /api/v2/payees": Recipe(),
     "POST /api/v2/payees": Recipe(body={"kind": "person", "name": "Another payee", "account_number": "12345678"}),
     "DELETE /api/v2/payees/{payee_id}": Recipe(ids={"path.payee_id": Thing("payees")}),

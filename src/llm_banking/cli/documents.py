@@ -57,18 +57,23 @@ def evidence(
     security: Annotated[Path, typer.Option(help="Document that says who may call what.")] = Path(
         "docs/07-security-compliance.md"
     ),
+    infrastructure: Annotated[Path, typer.Option(help="Document that says what outlives a crash.")] = Path(
+        "docs/06-infrastructure.md"
+    ),
 ) -> None:
     """Write the rendered parts of the documents, from the figures and the code and from nothing else."""
     from llm_banking.api.access import declared_routes
     from llm_banking.proof.access import write_access
+    from llm_banking.proof.crash_report import write_crashes
     from llm_banking.proof.report import write_evidence
     from llm_banking.proof.understanding_report import write_understanding
 
     write_evidence(results, readme, intents)
     write_understanding(results, understanding, card)
+    write_crashes(results, infrastructure)
     with _unconnected_app() as served:
         write_access(security, [(one.method, one.path, one.policy.permission) for one in declared_routes(served)])
-    written = ", ".join(str(path) for path in (readme, intents, understanding, card, security))
+    written = ", ".join(str(path) for path in (readme, intents, understanding, card, security, infrastructure))
     typer.echo(f"The rendered parts of {written} are those of {results} and of the code.")
 
 

@@ -1,5 +1,5 @@
 """`llm-banking proof`: proofs on this machine."""
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415, FBT002
 
 from __future__ import annotations
 
@@ -57,6 +57,31 @@ def proof_ledger_load(
 
     document = run_ledger_load(out / RESULTS_FILE, seconds, clients)
     typer.echo(f"{document['transfers_per_s']} transfers a second, p99 {document['ms']['p99']} ms.")
+
+
+@proof_app.command("crashes")
+def proof_crashes(
+    kills: Annotated[int, typer.Option(min=1, help="Kills; with --unsafe at most.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of victims, moments and payments.")] = 20_261_121,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="With synchronous_commit off: must find a loss.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("results"),
+) -> None:
+    """Kill PostgreSQL and the servers at random under load; exit 1 where anything acknowledged was lost or done twice.
+
+    With --unsafe it is the other way round: exit 1 where nothing was found lost.
+    """
+    import signal
+    import sys
+
+    from llm_banking.proof.crashes import RESULTS_FILE, UNSAFE_RESULTS_FILE, run_crashes, shown
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
+    document = run_crashes(out / (UNSAFE_RESULTS_FILE if unsafe else RESULTS_FILE), kills, seed, unsafe=unsafe)
+    typer.echo(shown(document))
+    if unsafe and document["holds"]:
+        typer.echo("With synchronous_commit off acknowledged operations were lost, and the loss was found: as it must.")
+    if not document["holds"]:
+        fail("No loss was found, though one must be." if unsafe else "This does not hold, or not in time: see above.")
 
 
 @proof_app.command("access-cost")

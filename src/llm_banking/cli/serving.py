@@ -18,6 +18,9 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
     demo: Annotated[bool, typer.Option("--demo", help="Demo customers and the demo principal (development).")] = False,
+    worker_beside: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Keep a worker process beside the server.")
+    ] = True,
 ) -> None:
     """Serve the API and the page, with embedded PostgreSQL and Redis where no URL is set."""
     from llm_banking.server import ServeOptions
@@ -25,7 +28,18 @@ def serve(
 
     if demo:
         os.environ["LLM_BANKING_DEMO"] = "true"
-    run(ServeOptions(host=host, port=port, workers=workers))
+    run(ServeOptions(host=host, port=port, workers=workers, worker=worker_beside))
+
+
+@app.command()
+def worker(once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False) -> None:
+    """Make due payments, deliver news, release holds; `serve` starts one itself, and several at once do no harm."""
+    import asyncio
+
+    from llm_banking.settings import load_settings
+    from llm_banking.worker import work
+
+    asyncio.run(work(load_settings(), once=once))
 
 
 @app.command()

@@ -46,7 +46,9 @@ class Scope(StrEnum):
     IDENTITY = "identity"
     """Signing in, refreshing, reading keys and factors: users and their credentials; nobody's money or words."""
     SYSTEM = "system"
-    """Seeding, the worker, statistics: users, accounts and conversations; nobody's credentials."""
+    """Seeding, statistics: users, accounts and conversations; nobody's credentials."""
+    WORKER = "worker"
+    """What is due: active schedules, news, operations that wait, Idempotency-Keys; nobody's money (migration 0010)."""
     AGENT = "agent"
     """Answering customers: handoffs that wait and, with an agent's own id, the conversations that this agent took."""
 

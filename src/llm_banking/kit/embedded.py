@@ -6,6 +6,8 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +45,10 @@ shared_buffers = 64MB
 max_connections = 100
 log_min_messages = warning
 """
+_SYNC_AT_ONCE = "recovery_init_sync_method = syncfs\n"
+"""After a crash PostgreSQL first brings what the system still holds to the disk: file by file, which takes seconds. The
+whole file system at once takes a tenth of that. It needs Linux, which reports errors of it since SYNCFS_SINCE."""
+SYNCFS_SINCE = (5, 8)
 
 
 _ENSURE_DATABASE_AND_ROLES = rf"""
@@ -149,10 +155,16 @@ def _ensure_cluster(folder: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     postgres_at(staging).ensure_pgdata_inited()
     with (staging / "postgresql.conf").open("a", encoding="utf-8") as conf:
-        conf.write(_POSTGRES_CONF)
+        conf.write(_POSTGRES_CONF + (_SYNC_AT_ONCE if syncfs_reports() else ""))
     if folder.exists():
         folder.rmdir()
     staging.rename(folder)
+
+
+def syncfs_reports() -> bool:
+    """Whether this system can sync a whole file system, and tells of errors then."""
+    version = re.match(r"([0-9]+)\.([0-9]+)", platform.release())
+    return platform.system() == "Linux" and version is not None and (int(version[1]), int(version[2])) >= SYNCFS_SINCE
 
 
 @contextmanager

@@ -15,7 +15,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, SmallInteger, String, delete, select, text, update
+from sqlalchemy import (
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    delete,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -55,7 +67,10 @@ class IdempotencyKey(Base):
     """A key that a user's client chose, what was asked for under it, and the answer."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("ix_idempotency_keys_user_created", "user_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_idempotency_keys_user_created", "user_id", "created_at"),
+        Index("ix_idempotency_keys_created_at", "created_at"),
+    )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -122,3 +137,11 @@ async def keep(session: AsyncSession, user_id: UUID, key: str, answered: Answere
 async def give_back(session: AsyncSession, user_id: UUID, key: str) -> None:
     """Nothing was done under this key; it may be used again."""
     await session.execute(delete(IdempotencyKey).where(IdempotencyKey.user_id == user_id, IdempotencyKey.key == key))
+
+
+async def purge(session: AsyncSession, now: datetime, *, most: int) -> int:
+    """Forget keys whose promise is over, so many at most. Returns how many there were; any user's, in the worker."""
+    key = (IdempotencyKey.user_id, IdempotencyKey.key)
+    over = select(*key).where(IdempotencyKey.created_at < now - KEPT_FOR).order_by(IdempotencyKey.created_at)
+    found = delete(IdempotencyKey).where(tuple_(*key).in_(over.limit(most).with_for_update(skip_locked=True)))
+    return len((await session.scalars(found.returning(IdempotencyKey.key))).all())

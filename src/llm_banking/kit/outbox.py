@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, String, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Integer, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,10 +18,21 @@ from llm_banking.kit.ids import uuid7
 
 
 class OutboxRow(Base):
-    """One piece of news about a user. `payload` holds ids, never names or amounts: whoever is told may ask."""
+    """One piece of news about a user. `payload` holds ids, never names or amounts: whoever is told may ask.
+
+    `position` is the order in which a user's news was written. `attempts` counts those that were begun, so that news
+    which ends whoever delivers it is given up as well: `parked_at`.
+    """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_waiting", "id", postgresql_where=text("delivered_at IS NULL")),)
+    __table_args__ = (
+        Index(
+            "ix_outbox_waiting",
+            "user_id",
+            "position",
+            postgresql_where=text("delivered_at IS NULL AND parked_at IS NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
@@ -30,6 +41,9 @@ class OutboxRow(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     delivered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    next_attempt_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 def tell(session: AsyncSession, user_id: UUID, topic: str, payload: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from llm_banking.kit.money import Money
+from llm_banking.operations.when import NOW, Wish
 
 MAX_NOTE_CHARS = 80
 
@@ -18,6 +19,7 @@ class Kind(StrEnum):
     OWN_TRANSFER = "own_transfer"
     PAYEE_TRANSFER = "payee_transfer"
     BILL_PAYMENT = "bill_payment"
+    CANCEL_SCHEDULE = "cancel_schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class OwnTransfer:
     from_account: UUID
     to_account: UUID
     amount: Money
+    when: Wish = NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class PayeeTransfer:
     payee_id: UUID
     amount: Money
     note: str | None = None
+    when: Wish = NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,17 @@ class BillPayment:
     from_account: UUID
     payee_id: UUID
     amount: Money
+    when: Wish = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSchedule:
+    """Make no more payments of a schedule. No money moves."""
+
+    kind: ClassVar[Kind] = Kind.CANCEL_SCHEDULE
+    schedule_id: UUID
 
 
 PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
 PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
-Draft = PaymentDraft
+Draft = PaymentDraft | CancelSchedule

@@ -82,3 +82,30 @@ class NotPossibleError(LlmBankingError):
     """A draft that the bank does not do. The message says what would be possible."""
 
     code = "INVALID_REQUEST"
+
+
+class TooManySchedulesError(LlmBankingError):
+    """A customer has as many payments planned as there may be."""
+
+    code = "LIMIT_EXCEEDED"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} payments planned, and more cannot be. Cancel one first.")
+
+
+class ScheduleNotFoundError(LlmBankingError):
+    """There is no such planned payment, or it is somebody else's."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such planned payment. GET /api/v2/scheduled-payments lists yours.")
+
+
+class ScheduleOverError(LlmBankingError):
+    """A planned payment was made, ended or cancelled before."""
+
+    code = "CONFLICT"
+
+    def __init__(self, status: str) -> None:
+        super().__init__("This planned payment is over; nothing more is paid by it.", details={"status": status})

@@ -7,7 +7,6 @@ The customer's row is locked first, so that one customer's approvals come one by
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
@@ -16,24 +15,24 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.identity.devices import is_by_new_key, is_on_new_device
 from llm_banking.identity.principal import Permission, Principal, requires
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Challenge, Method, Refusal, StepUp, lock_user
 from llm_banking.kit import outbox
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
-from llm_banking.operations.drafts import Draft
+from llm_banking.operations.drafts import PAYMENTS, Draft
 from llm_banking.operations.errors import (
-    PendingAlteredError,
     PendingClosedError,
     PendingExpiredError,
     StepUpNeededError,
     TooManyOpenError,
 )
-from llm_banking.operations.handlers import Handlers
+from llm_banking.operations.handlers import Handlers, as_shown
 from llm_banking.operations.models import BankOperation, PendingOperation
 from llm_banking.operations.payload import Payload, canonical, hash_of
-from llm_banking.operations.policy import OperationPolicy
+from llm_banking.operations.policy import EITHER_METHOD, OperationPolicy
 from llm_banking.operations.records import Operation, Pending, confirmation_code, locked
 
 Channel = Literal["api", "chat"]
@@ -77,7 +76,7 @@ class Gate:
         await lock_user(session, user_id)
         await self._close_overdue(session, user_id, now)
         payload = await self._freeze(session, user_id, draft)
-        methods = await self._check(session, payload, now)
+        methods = await self._methods(session, principal, payload, now)
         document = payload.document()
         row = PendingOperation(
             id=UUID(payload.id),
@@ -106,7 +105,7 @@ class Gate:
         principal.check(_MAY)
         await lock_user(session, principal.user_id)
         row, payload = await self._open(session, principal.user_id, pending_id)
-        methods = _stricter(row, await self._check(session, payload, self._clock()))
+        methods = _stricter(row, await self._methods(session, principal, payload, self._clock()))
         if not methods:
             return None
         return await self._step_up.begin(
@@ -131,7 +130,7 @@ class Gate:
         user_id, now = principal.user_id, self._clock()
         await lock_user(session, user_id)
         row, payload = await self._open(session, user_id, pending_id)
-        methods = _stricter(row, await self._check(session, payload, now))
+        methods = _stricter(row, await self._methods(session, principal, payload, now))
         if methods:
             if proof is None:
                 raise StepUpNeededError(methods)
@@ -190,6 +189,19 @@ class Gate:
         """By which factors a payload is proved that may be done now. Raises where it may not."""
         return await self._handlers[payload.kind].check(session, payload, now)
 
+    async def _methods(
+        self, session: AsyncSession, principal: Principal, payload: Payload, now: datetime
+    ) -> frozenset[Method]:
+        """By which factors this caller proves it: as the payload asks, and by one at least from somewhere new."""
+        methods = await self._check(session, payload, now)
+        if methods or payload.kind not in PAYMENTS:
+            return methods
+        rules = self._policy
+        new = await is_on_new_device(session, principal, now, rules.new_device_period) or await is_by_new_key(
+            session, principal, now, rules.new_key_period
+        )
+        return EITHER_METHOD if new else methods
+
     async def _open(self, session: AsyncSession, user_id: UUID, pending_id: UUID) -> tuple[PendingOperation, Payload]:
         """A row that can still be approved, and what it froze. Locks the row."""
         row = await locked(session, user_id, pending_id)
@@ -197,7 +209,7 @@ class Gate:
             raise PendingExpiredError
         if row.status != "pending":
             raise PendingClosedError(row.status)
-        return row, self._as_shown(row)
+        return row, as_shown(row, self._handlers)
 
     async def _execute(
         self, session: AsyncSession, row: PendingOperation, payload: Payload, now: datetime
@@ -230,21 +242,6 @@ class Gate:
         outbox.tell(session, row.user_id, f"operation.{done.status}", news)
         await session.flush()
         return Operation.of(operation, row.summary)
-
-    def _as_shown(self, row: PendingOperation) -> Payload:
-        """What a row froze. Raises PendingAlteredError where any part of the row is not what was made together."""
-        try:
-            payload: Payload = self._handlers[row.kind].read(row.payload)
-        except (KeyError, TypeError, ValueError) as error:
-            raise PendingAlteredError from error
-        same = (
-            hmac.compare_digest(hash_of(row.payload), row.payload_hash),
-            payload.summary() == row.summary,
-            (payload.id, payload.user_id, payload.kind.value) == (str(row.id), str(row.user_id), row.kind),
-        )
-        if not all(same):
-            raise PendingAlteredError
-        return payload
 
 
 def _stricter(row: PendingOperation, methods: frozenset[Method]) -> frozenset[Method]:

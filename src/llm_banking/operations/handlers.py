@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.money import Money
-from llm_banking.operations.payload import Payload
+from llm_banking.operations.errors import PendingAlteredError
+from llm_banking.operations.models import PendingOperation
+from llm_banking.operations.payload import Payload, hash_of
 
 DraftT_contra = TypeVar("DraftT_contra", contravariant=True)
 PayloadT = TypeVar("PayloadT", bound=Payload)
@@ -53,3 +56,19 @@ class Handler(Protocol[DraftT_contra, PayloadT]):
 
 Handlers = Mapping[str, Handler[Any, Any]]
 """By the kind that a draft and a pending row name."""
+
+
+def as_shown(row: PendingOperation, handlers: Handlers) -> Payload:
+    """What a row froze. Raises PendingAlteredError where any part of the row is not what was made together."""
+    try:
+        payload: Payload = handlers[row.kind].read(row.payload)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PendingAlteredError from error
+    same = (
+        hmac.compare_digest(hash_of(row.payload), row.payload_hash),
+        payload.summary() == row.summary,
+        (payload.id, payload.user_id, payload.kind.value) == (str(row.id), str(row.user_id), row.kind),
+    )
+    if not all(same):
+        raise PendingAlteredError
+    return payload

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +46,7 @@ class PendingOperation(Base):
         CheckConstraint("consumed_at >= created_at AND consumed_at < expires_at", name="in_time"),
         Index("ix_pending_operations_user_id", "user_id", "id"),
         Index("ix_pending_operations_open", "user_id", postgresql_where=text("status = 'pending'")),
+        Index("ix_pending_operations_expires_at", "expires_at", postgresql_where=text("status = 'pending'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -85,3 +99,59 @@ class BankOperation(Base):
     message_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     executed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ScheduledPayment(Base):
+    """A payment that was approved to be made later, or again and again; what it is stands in the approved payload.
+
+    Payment `next_number` is tried on `next_on` or as soon after as the worker runs; `attempts` of it failed so far.
+    """
+
+    __tablename__ = "scheduled_payments"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'finished', 'cancelled', 'failed')", name="status"),
+        CheckConstraint(
+            "(status = 'active') = (next_on IS NOT NULL) AND (status = 'active') = (ended_at IS NULL)", name="ended"
+        ),
+        CheckConstraint("next_number >= 0 AND attempts >= 0", name="counts"),
+        Index("ix_scheduled_payments_due", "next_on", "id", postgresql_where=text("status = 'active'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    next_number: Mapped[int] = mapped_column(Integer, default=0)
+    next_on: Mapped[date | None] = mapped_column(Date)
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class PaymentRun(Base):
+    """One try at one payment of a schedule. Final. One try of each number is executed at most."""
+
+    __tablename__ = "payment_runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('executed', 'failed')", name="status"),
+        CheckConstraint(
+            "(status = 'executed') = (entry_id IS NOT NULL) AND (entry_id IS NULL) = (reason IS NOT NULL)",
+            name="executed",
+        ),
+        CheckConstraint("number >= 0 AND attempt >= 1", name="counts"),
+        Index(
+            "uq_payment_runs_executed",
+            "schedule_id",
+            "number",
+            unique=True,
+            postgresql_where=text("status = 'executed'"),
+        ),
+    )
+
+    schedule_id: Mapped[UUID] = mapped_column(ForeignKey("scheduled_payments.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    due_on: Mapped[date] = mapped_column(Date)
+    status: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"), unique=True)
+    ran_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

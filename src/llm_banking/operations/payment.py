@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from llm_banking.banking.ledger import Entry, Leg, Own
 from llm_banking.kit.money import Money
-from llm_banking.operations.drafts import Kind
+from llm_banking.operations.drafts import PAYMENTS, Kind
+from llm_banking.operations.when import NOW, Plan, Repeats, document_of, plan_of
 
 VERSION = 1
 _VERBS = {Kind.OWN_TRANSFER: "Move", Kind.PAYEE_TRANSFER: "Send", Kind.BILL_PAYMENT: "Pay"}
@@ -38,7 +39,7 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A frozen payment, executed at once when it is approved (`when` is "now"). Amounts are minor units."""
+    """A frozen payment, executed when it is approved, or later as `when` says. Amounts are minor units."""
 
     id: str
     user_id: str
@@ -49,7 +50,7 @@ class Payment:
     fee_minor: int
     currency: str
     note: str | None
-    when: str = "now"
+    when: Plan = NOW
     version: int = VERSION
 
     @property
@@ -69,16 +70,20 @@ class Payment:
 
     def document(self) -> dict[str, Any]:
         """As it is stored."""
-        return {**asdict(self), "kind": self.kind.value}
+        return {**asdict(self), "kind": self.kind.value, "when": document_of(self.when)}
 
     def summary(self) -> str:
         """The text that the customer is shown, from the payload alone."""
         payer, receiver = self.payer, self.receiver
-        fee = f"The fee is {self.fee.display()}." if self.fee_minor else "There is no fee."
+        when = self.when if self.when == NOW else self.when.words()
+        each = " each time" if isinstance(self.when, Repeats) else ""
+        fee = f"The fee is {self.fee.display()}{each}." if self.fee_minor else "There is no fee."
         what = f"{_VERBS[self.kind]} {self.amount.display()} from {payer.account_name} (ending {payer.last4})"
-        parts = [f"{what} to {receiver.name} (ending {receiver.last4}) now.", fee]
+        parts = [f"{what} to {receiver.name} (ending {receiver.last4}) {when}.", fee]
         if self.fee_minor:
-            parts.append(f"In all: {self.total.display()}.")
+            parts.append(f"In all: {self.total.display()}{each}.")
+        if isinstance(self.when, Repeats):
+            parts.append("When the bank is closed on such a day, it is done on the next business day.")
         if self.note:
             parts.append(f"Note: “{self.note}”")
         return " ".join(parts)
@@ -86,13 +91,14 @@ class Payment:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Payment:
         """From what is stored. Raises KeyError, TypeError or ValueError on what is no payload of this version."""
-        if document["version"] != VERSION or document["when"] != "now":
-            raise ValueError("a payload of another version")
+        if document["version"] != VERSION or document["kind"] not in PAYMENTS:
+            raise ValueError("a payload of another version or kind")
         found = dict(document)
         found |= {
             "kind": Kind(found["kind"]),
             "payer": Payer(**found["payer"]),
             "receiver": Receiver(**found["receiver"]),
+            "when": plan_of(found["when"]),
         }
         return cls(**found)
 
@@ -100,8 +106,11 @@ class Payment:
 _OUTSIDE = {Kind.PAYEE_TRANSFER: Own.OUTSIDE, Kind.BILL_PAYMENT: Own.BILLS}
 
 
-def entry_of(payload: Payment, booked_at: datetime) -> Entry:
-    """What is posted when the payload is executed, from the payload alone. The entry's id is the payload's."""
+def entry_of(payload: Payment, booked_at: datetime, *, number: int | None = None) -> Entry:
+    """What is posted when the payload is executed, from the payload alone.
+
+    The entry's id is the payload's, or follows from it and the payment's number in a schedule.
+    """
     payer, receiver = payload.payer, payload.receiver
     credited = UUID(receiver.account_id) if receiver.account_id else _OUTSIDE[payload.kind]
     note = f": {payload.note}" if payload.note else ""
@@ -112,4 +121,5 @@ def entry_of(payload: Payment, booked_at: datetime) -> Entry:
     ]
     if payload.fee_minor:
         legs.append(Leg(Own.FEES, payload.fee, f"Fee, {payload.kind.value}"))
-    return Entry(UUID(payload.id), payload.kind.value, booked_at, tuple(legs))
+    entry_id = UUID(payload.id) if number is None else uuid5(UUID(payload.id), f"payment {number}")
+    return Entry(entry_id, payload.kind.value, booked_at, tuple(legs))

@@ -1,8 +1,8 @@
-"""Payments: what is checked before one is shown and again before it is made, and how it is posted."""
+"""Payments: what is checked before one is shown and again before it is made, and how it is posted or scheduled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import ledger_store
+from llm_banking.banking.bank_days import BankDays
 from llm_banking.banking.errors import AccountNotFoundError, AccountNotOpenError, InsufficientFundsError
 from llm_banking.banking.fees import FeeSchedule
+from llm_banking.banking.ledger import Entry
 from llm_banking.banking.models import Account, Payee
 from llm_banking.banking.payees import PayeeKind, note_first_payment, payee_of
 from llm_banking.identity.models import User
 from llm_banking.identity.step_up import Method
+from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.ids import uuid7
 from llm_banking.kit.money import Money
@@ -32,8 +35,10 @@ from llm_banking.operations.drafts import (
 from llm_banking.operations.errors import AmountLimitError, NotPossibleError, PendingClosedError
 from llm_banking.operations.handlers import Done
 from llm_banking.operations.payment import Payer, Payment, Receiver, entry_of
+from llm_banking.operations.planning import add_schedule, check_room, plan
 from llm_banking.operations.policy import OperationPolicy
 from llm_banking.operations.records import sent_since
+from llm_banking.operations.when import NOW
 
 DAY = timedelta(hours=24)
 _NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
@@ -46,12 +51,16 @@ class Payments:
     Raises ConfigurationError where the fees leave one of them out.
     """
 
-    def __init__(self, policy: OperationPolicy, fees: FeeSchedule) -> None:
+    def __init__(
+        self, policy: OperationPolicy, fees: FeeSchedule, days: BankDays, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         missing = sorted({kind.value for kind in PAYMENTS} - set(fees.fees))
         if missing:
             raise ConfigurationError(f"banking/data/fees.yml names no fee for {', '.join(missing)}. Add it, or '{{}}'.")
         self._policy = policy
         self._fees = fees
+        self._days = days
+        self._clock = clock
 
     async def freeze(self, session: AsyncSession, user_id: UUID, draft: PaymentDraft) -> Payment:
         """Everything that will be shown and posted, as it is now."""
@@ -73,6 +82,7 @@ class Payments:
             fee_minor=self._fees.fee(draft.kind.value, draft.amount).amount_minor,
             currency=payer.currency,
             note=_note(draft),
+            when=plan(draft.when, self._days, self._days.today(self._clock()), self._policy.schedules),
         )
 
     def read(self, document: Mapping[str, Any]) -> Payment:
@@ -80,29 +90,69 @@ class Payments:
         return Payment.of(document)
 
     async def check(self, session: AsyncSession, payload: Payment, now: datetime) -> frozenset[Method]:
-        """By which factors a payload is proved that may be executed now. Raises where it may not."""
-        user_id, amount = UUID(payload.user_id), payload.amount
-        limits = self._policy.limits_of(amount.currency)
+        """By which factors a payload is proved that may be executed, or scheduled, now. Raises where it may not."""
+        payer, payee = await self._parties(session, payload)
+        if payload.when == NOW:
+            await self._check_money(session, payload, payer, payee, now)
+        else:
+            await check_room(session, payload, self._days.today(now), self._policy.schedules)
+        first_payment = payee is not None and payee.first_paid_at is None
+        return self._policy.methods(payload.amount, first_payment=first_payment)
+
+    async def execute(self, session: AsyncSession, payload: Payment, now: datetime) -> Done:
+        """Post it, or put it on the customer's schedules.
+
+        Raises PendingClosedError where it stood in the ledger already, and as `ledger_store.post` does.
+        """
+        result = {"amount": payload.amount.as_decimal_string(), "fee": payload.fee.as_decimal_string()}
+        payee_id = UUID(payload.receiver.payee_id) if payload.receiver.payee_id else None
+        if payload.when != NOW:
+            add_schedule(session, payload, self._days, now)
+            return Done("scheduled", payload.amount, None, payee_id, result)
+        entry_id = await self._post(session, entry_of(payload, now), payload)
+        return Done("executed", payload.amount, entry_id, payee_id, result)
+
+    async def pay(self, session: AsyncSession, payload: Payment, number: int, now: datetime) -> UUID:
+        """Make one payment of a schedule by what was approved; returns the entry's id.
+
+        Raises as `check` and `execute` do, before anything is written.
+        """
+        payer, payee = await self._parties(session, payload)
+        await self._check_money(session, payload, payer, payee, now)
+        return await self._post(session, entry_of(payload, now, number=number), payload)
+
+    async def _post(self, session: AsyncSession, entry: Entry, payload: Payment) -> UUID:
+        if await ledger_store.post(session, entry) is not ledger_store.Posted.NOW:
+            raise PendingClosedError("consumed")
+        if payload.receiver.payee_id is not None:
+            payee_id = UUID(payload.receiver.payee_id)
+            await note_first_payment(session, UUID(payload.user_id), payee_id, entry.booked_at)
+        return entry.id
+
+    async def _parties(self, session: AsyncSession, payload: Payment) -> tuple[Account, Payee | None]:
+        """Payer and payee as they are now, who may pay and be paid so much at once."""
+        user_id, amount, receiver = UUID(payload.user_id), payload.amount, payload.receiver
         payer = await _account(session, user_id, UUID(payload.payer.account_id))
         if payer.status != "open":
             raise AccountNotOpenError
-        receiver, payee = payload.receiver, None
+        payee = None
         if receiver.payee_id is not None:
             payee = await payee_of(session, user_id, UUID(receiver.payee_id))
         else:
             await _account(session, user_id, UUID(receiver.account_id or ""))
-        if amount.amount_minor > limits.per_operation.amount_minor:
-            raise AmountLimitError("for one operation", limits.per_operation)
-        await self._check_sums(session, user_id, amount, payer, payee, now)
-        if available(payer).amount_minor < payload.total.amount_minor:
-            raise InsufficientFundsError
-        first_payment = payee is not None and payee.first_paid_at is None
-        return self._policy.methods(amount, first_payment=first_payment)
+        limit = self._policy.limits_of(amount.currency).per_operation
+        if amount.amount_minor > limit.amount_minor:
+            raise AmountLimitError("for one operation", limit)
+        return payer, payee
 
-    async def _check_sums(
-        self, session: AsyncSession, user_id: UUID, amount: Money, payer: Account, payee: Payee | None, now: datetime
+    async def _check_money(
+        self, session: AsyncSession, payload: Payment, payer: Account, payee: Payee | None, now: datetime
     ) -> None:
-        """What was sent before counts too: in a day, from one account, and to a payee who is new."""
+        """What money has to do with it when it goes: what was sent before counts too, and funds.
+
+        Limits are on a day, on one account in a day, and on a payee who is new.
+        """
+        user_id, amount = UUID(payload.user_id), payload.amount
         limits = self._policy.limits_of(amount.currency)
         sums: list[tuple[str, Money, datetime, UUID | None, UUID | None]] = [
             ("for a day", limits.per_day, now - DAY, None, None),
@@ -114,17 +164,8 @@ class Payments:
             sent = await sent_since(session, user_id, amount.currency, since, payee_id=payee_id, account_id=account_id)
             if (sent + amount).amount_minor > limit.amount_minor:
                 raise AmountLimitError(what, limit)
-
-    async def execute(self, session: AsyncSession, payload: Payment, now: datetime) -> Done:
-        """Post it. Raises PendingClosedError where it stood in the ledger already, and as `ledger_store.post` does."""
-        entry = entry_of(payload, now)
-        if await ledger_store.post(session, entry) is not ledger_store.Posted.NOW:
-            raise PendingClosedError("consumed")
-        payee_id = UUID(payload.receiver.payee_id) if payload.receiver.payee_id else None
-        if payee_id is not None:
-            await note_first_payment(session, UUID(payload.user_id), payee_id, now)
-        result = {"amount": payload.amount.as_decimal_string(), "fee": payload.fee.as_decimal_string()}
-        return Done("executed", payload.amount, entry.id, payee_id, result)
+        if available(payer).amount_minor < payload.total.amount_minor:
+            raise InsufficientFundsError
 
 
 def available(account: Account) -> Money:

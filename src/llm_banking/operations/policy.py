@@ -34,10 +34,20 @@ class _Amounts(_Strict):
     new_payee_limit: Decimal
 
 
+class _Schedules(_Strict):
+    most: int = Field(ge=1, le=1_000)
+    days_ahead: int = Field(ge=1, le=3_660)
+    retries: int = Field(ge=0, le=3)
+    missed_after_days: int = Field(ge=1, le=30)
+
+
 class _Document(_Strict):
     pending_minutes: int = Field(ge=1, le=60)
     open_at_most: int = Field(ge=1, le=100)
     new_payee_hours: int = Field(ge=1, le=24 * 14)
+    new_device_days: int = Field(ge=0, le=30)
+    new_api_key_hours: int = Field(ge=0, le=24 * 14)
+    schedules: _Schedules
     currencies: dict[str, _Amounts] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -60,12 +70,29 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleRules:
+    """Of payments made later: how many of a person's there may be, and how far ahead the first one may lie.
+
+    One that cannot be made is tried again on `retries` of the next business days; one that the worker comes to more
+    than `missed_after_days` late is not made any more.
+    """
+
+    most: int
+    days_ahead: int
+    retries: int
+    missed_after_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class OperationPolicy:
     """What is allowed, and what is asked for."""
 
     lifetime: timedelta
     open_at_most: int
     new_payee_period: timedelta
+    new_device_period: timedelta
+    new_key_period: timedelta
+    schedules: ScheduleRules
     limits: dict[str, Limits]
 
     def limits_of(self, currency: str) -> Limits:
@@ -105,5 +132,8 @@ def load_policy(text: str | None = None) -> OperationPolicy:
         timedelta(minutes=document.pending_minutes),
         document.open_at_most,
         timedelta(hours=document.new_payee_hours),
+        timedelta(days=document.new_device_days),
+        timedelta(hours=document.new_api_key_hours),
+        ScheduleRules(**document.schedules.model_dump()),
         limits,
     )

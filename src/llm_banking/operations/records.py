@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.kit.money import Money
 from llm_banking.operations.errors import PendingNotFoundError
-from llm_banking.operations.models import BankOperation, PendingOperation
+from llm_banking.operations.models import BankOperation, PaymentRun, PendingOperation
 
 MAX_PAGE_ROWS = 100
 _CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -148,18 +148,21 @@ async def sent_since(
     payee_id: UUID | None = None,
     account_id: UUID | None = None,
 ) -> Money:
-    """What a customer sent since a time: in all, or to one payee, or from one account."""
-    query = select(func.coalesce(func.sum(BankOperation.amount_minor), 0)).where(
-        BankOperation.user_id == user_id,
-        BankOperation.currency == currency,
-        BankOperation.status == "executed",
-        BankOperation.executed_at >= moment,
-    )
+    """What a customer sent since a time, at once and by schedules: in all, or to one payee, or from one account."""
+    mine = [BankOperation.user_id == user_id, BankOperation.currency == currency]
     if payee_id is not None:
-        query = query.where(BankOperation.payee_id == payee_id)
+        mine.append(BankOperation.payee_id == payee_id)
     if account_id is not None:
-        query = query.where(BankOperation.request["payer"]["account_id"].astext == str(account_id))
-    return Money(int(await session.scalar(query) or 0), currency)
+        mine.append(BankOperation.request["payer"]["account_id"].astext == str(account_id))
+    total = func.coalesce(func.sum(BankOperation.amount_minor), 0)
+    at_once = select(total).where(*mine, BankOperation.status == "executed", BankOperation.executed_at >= moment)
+    by_schedules = (
+        select(total)
+        .join(PaymentRun, PaymentRun.schedule_id == BankOperation.pending_id)
+        .where(*mine, PaymentRun.status == "executed", PaymentRun.ran_at >= moment)
+    )
+    sent = at_once.scalar_subquery() + by_schedules.scalar_subquery()
+    return Money(int(await session.scalar(select(sent)) or 0), currency)
 
 
 def confirmation_code() -> str:

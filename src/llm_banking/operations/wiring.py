@@ -1,18 +1,21 @@
-"""The gate with everything that it can do."""
+"""The gate with everything that it can do, and the worker's part of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
+from llm_banking.banking.bank_days import BankDays, load_bank_days
 from llm_banking.banking.fees import FeeSchedule, load_fees
 from llm_banking.identity.step_up import StepUp
 from llm_banking.kit.clock import utc_now
-from llm_banking.operations.drafts import PAYMENTS
+from llm_banking.operations.cancelling import CancelSchedules
+from llm_banking.operations.drafts import PAYMENTS, Kind
 from llm_banking.operations.gate import Gate
 from llm_banking.operations.handlers import Handlers
 from llm_banking.operations.payments import Payments
 from llm_banking.operations.policy import OperationPolicy, load_policy
+from llm_banking.operations.schedules import Schedules
 
 
 def open_gate(
@@ -20,13 +23,28 @@ def open_gate(
     *,
     policy: OperationPolicy | None = None,
     fees: FeeSchedule | None = None,
+    days: BankDays | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Gate:
-    """The gate by the shipped policy and fees, or by others. Raises ConfigurationError where they are incomplete."""
+    """The gate by the shipped policy, fees and calendar, or by others.
+
+    Raises ConfigurationError where they are incomplete.
+    """
     rules = policy or load_policy()
-    return Gate(step_up, rules, handlers_of(rules, fees or load_fees()), clock=clock)
+    return Gate(step_up, rules, handlers_of(rules, fees or load_fees(), days or load_bank_days(), clock), clock=clock)
 
 
-def handlers_of(policy: OperationPolicy, fees: FeeSchedule) -> Handlers:
+def handlers_of(
+    policy: OperationPolicy, fees: FeeSchedule, days: BankDays, clock: Callable[[], datetime] = utc_now
+) -> Handlers:
     """All kinds of operations. Raises ConfigurationError."""
-    return dict.fromkeys(PAYMENTS, Payments(policy, fees))
+    payments = Payments(policy, fees, days, clock=clock)
+    return {**dict.fromkeys(PAYMENTS, payments), Kind.CANCEL_SCHEDULE: CancelSchedules()}
+
+
+def open_schedules(
+    *, policy: OperationPolicy | None = None, fees: FeeSchedule | None = None, days: BankDays | None = None
+) -> Schedules:
+    """Planned payments as the worker makes them, by the same rules. Raises ConfigurationError."""
+    rules, bank_days = policy or load_policy(), days or load_bank_days()
+    return Schedules(Payments(rules, fees or load_fees(), bank_days), rules.schedules, bank_days)

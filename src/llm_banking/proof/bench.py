@@ -226,7 +226,7 @@ def running_server(
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - our own
     try:
         url = f"http://127.0.0.1:{port}"
-        while not _healthy(url):
+        while not healthy(url):
             if process.poll() is not None or time.perf_counter() - start > READY_TIMEOUT_S:
                 raise ServerNotReadyError(f"The server did not get ready: {log.read_text()[-2000:]}")
             time.sleep(0.02)
@@ -237,7 +237,8 @@ def running_server(
         log.unlink(missing_ok=True)
 
 
-def _healthy(url: str) -> bool:
+def healthy(url: str) -> bool:
+    """Whether a server says that it and what it needs are well."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=2) as response:  # noqa: S310 - loopback
             return bool(response.status == 200)

@@ -833,6 +833,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/sessions/{session_id}/hand-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Back
+         * @description Go on with the assistant instead of a person. Where no person was called, nothing changes.
+         */
+        post: operations["take_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Agent Queue
+         * @description Who waits for any agent, and what the caller has taken; who waits longest comes first.
+         */
+        get: operations["agent_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Handoff
+         * @description Take a conversation that waits. Of two agents at once one gets it, the other a CONFLICT.
+         */
+        post: operations["take_handoff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Handoff
+         * @description The summary and the messages of a conversation, while it is in the caller's hands.
+         */
+        get: operations["get_handoff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}/reply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reply To Customer
+         * @description Answer the customer. The message is in the conversation when this returns.
+         */
+        post: operations["reply_to_customer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}/hand-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Back
+         * @description Give the conversation back to the assistant, with last words to the customer. After that it cannot be read.
+         */
+        post: operations["hand_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/messages/{message_id}/feedback": {
         parameters: {
             query?: never;
@@ -1161,6 +1281,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/scheduled-payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Scheduled Payments
+         * @description The caller's planned payments, newest first, with those that are over.
+         */
+        get: operations["list_scheduled_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/scheduled-payments/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Scheduled Payment
+         * @description One planned payment, and what became of it.
+         */
+        get: operations["get_scheduled_payment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/scheduled-payments/{schedule_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Scheduled Payment
+         * @description Make no more payments of it. What was paid stays paid. The answer is the operation that ended it.
+         */
+        post: operations["cancel_scheduled_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1266,6 +1446,11 @@ export interface components {
              * @example USD
              */
             currency: string;
+            /**
+             * When
+             * @default now
+             */
+            when: "now" | components["schemas"]["DayRequest"] | components["schemas"]["RhythmRequest"];
         };
         /**
          * CardBody
@@ -1363,6 +1548,10 @@ export interface components {
         /**
          * ChatData
          * @description A reply. Each suggested next step is a text that, sent as a message, does what it says.
+         *
+         *     With `handoff`, a person answers from now on: their words are messages of the conversation with the role `agent`.
+         *     The assistant then keeps the customer's messages for them (`metadata.engine` is `agent`) and says so once; after
+         *     that `response` is empty, and `message_id` is the customer's own message.
          */
         ChatData: {
             /** Response */
@@ -1384,6 +1573,7 @@ export interface components {
              */
             message_id: string;
             pending?: components["schemas"]["PendingBody"] | null;
+            handoff?: components["schemas"]["HandoffBody"] | null;
             /** Citations */
             citations: components["schemas"]["CitationBody"][];
             metadata: components["schemas"]["ChatMetadata"];
@@ -1485,6 +1675,33 @@ export interface components {
             approve: boolean;
         };
         /**
+         * DayBody
+         * @description Due on `day`, and made on `pays_on`.
+         */
+        DayBody: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * Pays On
+             * Format: date
+             */
+            pays_on: string;
+        };
+        /**
+         * DayRequest
+         * @description On a day after today; where the bank is closed then, on the next business day.
+         */
+        DayRequest: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+        };
+        /**
          * Deleted
          * @description Confirms a deletion.
          */
@@ -1516,6 +1733,51 @@ export interface components {
             name: string;
             /** Account Type */
             account_type: string;
+        };
+        /**
+         * DeskConversation
+         * @description A handoff in the caller's hands, and a page of the conversation's messages, the first first, secrets masked.
+         */
+        DeskConversation: {
+            handoff: components["schemas"]["DeskItem"];
+            messages: components["schemas"]["Page_MessageBody_"];
+        };
+        /**
+         * DeskItem
+         * @description A conversation that was handed over. `summary` has a line for each thing, and no card number or other secret.
+         */
+        DeskItem: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "request" | "failure" | "policy";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "taken" | "closed";
+            /** Summary */
+            summary: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Taken At */
+            taken_at: string | null;
+            /** Closed At */
+            closed_at: string | null;
         };
         /**
          * DetailedHealth
@@ -1651,6 +1913,28 @@ export interface components {
             data: components["schemas"]["DemoBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[DeskConversation] */
+        Envelope_DeskConversation_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["DeskConversation"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[DeskItem] */
+        Envelope_DeskItem_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["DeskItem"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[FeedbackBody] */
         Envelope_FeedbackBody_: {
             /**
@@ -1706,6 +1990,17 @@ export interface components {
             data: components["schemas"]["LinkBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[MessageBody] */
+        Envelope_MessageBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["MessageBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[NewKeyBody] */
         Envelope_NewKeyBody_: {
             /**
@@ -1748,6 +2043,17 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["OwnSessionList"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[Page[DeskItem]] */
+        Envelope_Page_DeskItem__: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Page_DeskItem_"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[Page[MessageBody]] */
@@ -1847,6 +2153,28 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["RemovedPayee"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[ScheduledPaymentDetails] */
+        Envelope_ScheduledPaymentDetails_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["ScheduledPaymentDetails"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[ScheduledPaymentPage] */
+        Envelope_ScheduledPaymentPage_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["ScheduledPaymentPage"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[SecondFactorNeededBody] */
@@ -2035,6 +2363,36 @@ export interface components {
             comment?: string | null;
         };
         /**
+         * Frequency
+         * @description The step from one occurrence to the next.
+         * @enum {string}
+         */
+        Frequency: "weekly" | "monthly" | "month_end";
+        /**
+         * HandBackRequest
+         * @description The last words to the customer, if there are any.
+         */
+        HandBackRequest: {
+            /** Note */
+            note?: string | null;
+        };
+        /**
+         * HandoffBody
+         * @description The person who answers instead of the assistant: called, or there.
+         */
+        HandoffBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "taken";
+        };
+        /**
          * Health
          * @description The state of the whole: unhealthy as soon as one part is.
          */
@@ -2169,7 +2527,7 @@ export interface components {
          * @description What the gate can do.
          * @enum {string}
          */
-        Kind: "own_transfer" | "payee_transfer" | "bill_payment";
+        Kind: "own_transfer" | "payee_transfer" | "bill_payment" | "cancel_schedule";
         /**
          * Layer
          * @description Which half of the label set an intent belongs to.
@@ -2324,7 +2682,7 @@ export interface components {
         });
         /**
          * MessageBody
-         * @description One message of a conversation.
+         * @description One message of a conversation: the customer's (`user`), the assistant's, or a person's of the bank (`agent`).
          */
         MessageBody: {
             /**
@@ -2332,8 +2690,11 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            /** Role */
-            role: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "agent";
             /** Content */
             content: string;
             /** Intent */
@@ -2425,7 +2786,9 @@ export interface components {
          * @description An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
          *
          *     `amount`, `fee` and `currency` are null where no money moves.
-         *     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
+         *     One whose `when` is not "now" is `scheduled` once it was confirmed; its payments are at
+         *     GET /api/v2/scheduled-payments/{id}. `id` stays the same; `confirmation_code` is there once it was confirmed,
+         *     `executed_at` once it was executed.
          */
         OperationBody: {
             /**
@@ -2447,6 +2810,8 @@ export interface components {
             fee: string | null;
             /** Currency */
             currency: string | null;
+            /** When */
+            when: "now" | components["schemas"]["DayBody"] | components["schemas"]["RhythmBody"] | null;
             /** Requires */
             requires: components["schemas"]["Method"][];
             /**
@@ -2541,6 +2906,18 @@ export interface components {
              * @example USD
              */
             currency: string;
+            /**
+             * When
+             * @default now
+             */
+            when: "now" | components["schemas"]["DayRequest"] | components["schemas"]["RhythmRequest"];
+        };
+        /** Page[DeskItem] */
+        Page_DeskItem_: {
+            /** Items */
+            items: components["schemas"]["DeskItem"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /** Page[MessageBody] */
         Page_MessageBody_: {
@@ -2716,6 +3093,40 @@ export interface components {
             currency: string;
             /** Note */
             note?: string | null;
+            /**
+             * When
+             * @default now
+             */
+            when: "now" | components["schemas"]["DayRequest"] | components["schemas"]["RhythmRequest"];
+        };
+        /**
+         * PaymentRunBody
+         * @description One try at one payment, counted from 1. `reason` says why it was not made, `entry_id` is what was posted.
+         */
+        PaymentRunBody: {
+            /** Number */
+            number: number;
+            /** Attempt */
+            attempt: number;
+            /**
+             * Due On
+             * Format: date
+             */
+            due_on: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "executed" | "failed";
+            /** Reason */
+            reason: string | null;
+            /** Entry Id */
+            entry_id: string | null;
+            /**
+             * Ran At
+             * Format: date-time
+             */
+            ran_at: string;
         };
         /**
          * PendingBody
@@ -2796,6 +3207,14 @@ export interface components {
             title: string;
         };
         /**
+         * ReplyRequest
+         * @description What the customer is told.
+         */
+        ReplyRequest: {
+            /** Text */
+            text: string;
+        };
+        /**
          * RequestBody
          * @description One thing the message asks for, and the words of it that do.
          */
@@ -2806,6 +3225,47 @@ export interface components {
             confidence: number;
             /** Text */
             text: string;
+        };
+        /**
+         * RhythmBody
+         * @description Again and again. `first_day` is the day of the first payment; one on a day off is made on the next business day.
+         *
+         *     It ends after `last_day`, after `count` payments, or when it is cancelled.
+         */
+        RhythmBody: {
+            frequency: components["schemas"]["Frequency"];
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /** Every */
+            every: number;
+            /** Last Day */
+            last_day: string | null;
+            /** Count */
+            count: number | null;
+        };
+        /**
+         * RhythmRequest
+         * @description Again and again from the first day on, until the last day, so many times, or until it is cancelled.
+         */
+        RhythmRequest: {
+            frequency: components["schemas"]["Frequency"];
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /**
+             * Every
+             * @default 1
+             */
+            every: number;
+            /** Last Day */
+            last_day?: string | null;
+            /** Count */
+            count?: number | null;
         };
         /**
          * RotateRequest
@@ -2835,6 +3295,65 @@ export interface components {
             latency_p95_ms: number;
             /** Latency P99 Ms */
             latency_p99_ms: number;
+        };
+        /**
+         * ScheduledPaymentBody
+         * @description A planned payment. `id` is that of the operation which was confirmed.
+         *
+         *     `next_on` is the day of the next payment or try; null once it is over. `failed_attempts` are those of that payment.
+         */
+        ScheduledPaymentBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            kind: components["schemas"]["Kind"];
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "finished" | "cancelled" | "failed";
+            /** Summary */
+            summary: string;
+            /** Amount */
+            amount: string;
+            /** Fee */
+            fee: string;
+            /** Currency */
+            currency: string;
+            /** When */
+            when: "now" | components["schemas"]["DayBody"] | components["schemas"]["RhythmBody"];
+            /** Next On */
+            next_on: string | null;
+            /** Failed Attempts */
+            failed_attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+        };
+        /**
+         * ScheduledPaymentDetails
+         * @description A planned payment with its latest tries, newest first.
+         */
+        ScheduledPaymentDetails: {
+            scheduled_payment: components["schemas"]["ScheduledPaymentBody"];
+            /** Runs */
+            runs: components["schemas"]["PaymentRunBody"][];
+        };
+        /**
+         * ScheduledPaymentPage
+         * @description Planned payments, and where the next page begins (null on the last).
+         */
+        ScheduledPaymentPage: {
+            /** Items */
+            items: components["schemas"]["ScheduledPaymentBody"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * SecondFactorNeededBody
@@ -2884,7 +3403,7 @@ export interface components {
         });
         /**
          * SessionBody
-         * @description A conversation.
+         * @description A conversation. With `handoff`, a person answers in it.
          */
         SessionBody: {
             /**
@@ -2906,6 +3425,7 @@ export interface components {
              * Format: date-time
              */
             last_message_at: string;
+            handoff: components["schemas"]["HandoffBody"] | null;
         };
         /**
          * SessionsEnded
@@ -5044,6 +5564,234 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    take_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SessionBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    agent_queue: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_DeskItem__"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    take_handoff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DeskItem_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_handoff: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DeskConversation_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reply_to_customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_MessageBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    hand_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["HandBackRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DeskItem_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     give_feedback: {
         parameters: {
             query?: never;
@@ -5687,6 +6435,118 @@ export interface operations {
                 "application/json": components["schemas"]["ConfirmRequest"] | null;
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_OperationBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_scheduled_payments: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ScheduledPaymentPage_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_scheduled_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ScheduledPaymentDetails_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancel_scheduled_payment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A new one for each request. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Body, Query, Request
@@ -14,13 +15,15 @@ from llm_banking.api.dependencies import CallerDep, Services, ServicesDep, polic
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.idempotency import IdempotencyKey, OptionalIdempotencyKey, answered_once
 from llm_banking.api.text import ShortText
+from llm_banking.api.v2.when import WhenBody, WhenRequest, when_body, wish_of
 from llm_banking.identity.principal import LimitClass, Permission, Principal, requires
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Method, Refusal
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, Kind, OwnTransfer, PayeeTransfer
-from llm_banking.operations.records import MAX_PAGE_ROWS, Pending, Record, record_of, records_of
+from llm_banking.operations.records import MAX_PAGE_ROWS, Record, record_of, records_of
+from llm_banking.operations.when import NOW
 
 routes = router("/api/v2/operations", "operations")
 
@@ -41,10 +44,12 @@ class OwnTransferRequest(Model):
     to_account: UUID
     amount: Amount
     currency: Currency
+    when: WhenRequest = NOW
 
     def draft(self) -> Draft:
         """In the gate's terms. Raises MoneyError."""
-        return OwnTransfer(self.from_account, self.to_account, Money.parse(self.amount, self.currency))
+        amount = Money.parse(self.amount, self.currency)
+        return OwnTransfer(self.from_account, self.to_account, amount, wish_of(self.when))
 
 
 class PayeeTransferRequest(Model):
@@ -56,10 +61,12 @@ class PayeeTransferRequest(Model):
     amount: Amount
     currency: Currency
     note: ShortText | None = None
+    when: WhenRequest = NOW
 
     def draft(self) -> Draft:
         """In the gate's terms. Raises MoneyError."""
-        return PayeeTransfer(self.from_account, self.payee_id, Money.parse(self.amount, self.currency), self.note)
+        amount = Money.parse(self.amount, self.currency)
+        return PayeeTransfer(self.from_account, self.payee_id, amount, self.note, wish_of(self.when))
 
 
 class BillPaymentRequest(Model):
@@ -70,10 +77,12 @@ class BillPaymentRequest(Model):
     payee_id: UUID
     amount: Amount
     currency: Currency
+    when: WhenRequest = NOW
 
     def draft(self) -> Draft:
         """In the gate's terms. Raises MoneyError."""
-        return BillPayment(self.from_account, self.payee_id, Money.parse(self.amount, self.currency))
+        amount = Money.parse(self.amount, self.currency)
+        return BillPayment(self.from_account, self.payee_id, amount, wish_of(self.when))
 
 
 OperationRequest = Annotated[
@@ -85,7 +94,9 @@ class OperationBody(Model):
     """An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
 
     `amount`, `fee` and `currency` are null where no money moves.
-    `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
+    One whose `when` is not "now" is `scheduled` once it was confirmed; its payments are at
+    GET /api/v2/scheduled-payments/{id}. `id` stays the same; `confirmation_code` is there once it was confirmed,
+    `executed_at` once it was executed.
     """
 
     id: UUID
@@ -95,6 +106,7 @@ class OperationBody(Model):
     amount: str | None
     fee: str | None
     currency: str | None
+    when: WhenBody | None
     requires: list[Method]
     created_at: Timestamp
     expires_at: Timestamp
@@ -133,9 +145,10 @@ def body_of(record: Record) -> OperationBody:
         kind=Kind(pending.kind),
         status=done.status if done is not None else pending.status,
         summary=pending.summary,
-        amount=_decimal(pending, "amount_minor"),
-        fee=_decimal(pending, "fee_minor"),
+        amount=decimal(pending.payload, "amount_minor"),
+        fee=decimal(pending.payload, "fee_minor"),
         currency=pending.payload.get("currency"),
+        when=when_body(pending.payload),
         requires=sorted(Method(one) for one in pending.requires),
         created_at=pending.created_at,
         expires_at=pending.expires_at,
@@ -144,8 +157,9 @@ def body_of(record: Record) -> OperationBody:
     )
 
 
-def _decimal(pending: Pending, name: str) -> str | None:
-    minor, currency = pending.payload.get(name), pending.payload.get("currency")
+def decimal(payload: Mapping[str, Any], name: str) -> str | None:
+    """An amount of a payload that has some."""
+    minor, currency = payload.get(name), payload.get("currency")
     return None if minor is None or currency is None else Money(minor, currency).as_decimal_string()
 
 

@@ -2424,7 +2424,8 @@ export interface components {
          * OperationBody
          * @description An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
          *
-         *     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
+         *     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed. `from_account` is the
+         *     caller's account that pays.
          */
         OperationBody: {
             /**
@@ -2462,6 +2463,11 @@ export interface components {
             executed_at: string | null;
             /** Confirmation Code */
             confirmation_code: string | null;
+            /**
+             * From Account
+             * Format: uuid
+             */
+            from_account: string;
         };
         /**
          * OperationPage

@@ -85,7 +85,8 @@ OperationRequest = Annotated[
 class OperationBody(Model):
     """An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
 
-    `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed.
+    `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed. `from_account` is the
+    caller's account that pays.
     """
 
     id: UUID
@@ -100,6 +101,7 @@ class OperationBody(Model):
     expires_at: Timestamp
     executed_at: Timestamp | None
     confirmation_code: str | None
+    from_account: UUID
 
 
 class OperationPage(Model):
@@ -142,6 +144,7 @@ def body_of(record: Record) -> OperationBody:
         expires_at=pending.expires_at,
         executed_at=done.executed_at if done is not None else None,
         confirmation_code=done.confirmation_code if done is not None else None,
+        from_account=UUID(payload.payer.account_id),
     )
 
 

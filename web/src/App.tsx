@@ -12,7 +12,7 @@ import { type Page, usePage } from './lib/usePage'
 
 export function App() {
   const session = useSession()
-  const [page, go] = usePage()
+  const [page, go, detail] = usePage()
   const [draft] = useState(() => new Draft())
   const { standing } = session
 
@@ -34,7 +34,15 @@ export function App() {
         <SetUpPage />
       </div>
     ) : (
-      <SignedInBank key={user.id} user={user} linked={session.linked} draft={draft} page={page} go={go} />
+      <SignedInBank
+        key={user.id}
+        user={user}
+        linked={session.linked}
+        draft={draft}
+        page={page}
+        detail={detail}
+        go={go}
+      />
     )
   }
   if (standing.name === 'demo' && !wantsSignIn(session, page)) {

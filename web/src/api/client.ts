@@ -1,7 +1,5 @@
-import createClient from 'openapi-fetch'
-import { bankSession } from '../identity/session'
+import { api } from './bankApi'
 import { unwrap } from './http'
-import type { paths } from './schema'
 import type {
   ChatReply,
   ChatRequest,
@@ -21,11 +19,6 @@ import type {
 } from './types'
 
 const MESSAGES_PER_PAGE = 100
-
-const api = createClient<paths>({
-  baseUrl: window.location.origin,
-  fetch: (request) => bankSession.send(request),
-})
 
 export function sendChat(body: ChatRequest, signal: AbortSignal): Promise<ChatReply> {
   return unwrap(api.POST('/api/v2/chat', { body, signal }))

@@ -40,6 +40,11 @@ export class ApiFailure extends Error {
   }
 }
 
+/** Whether a request may have been carried out although it failed: no answer came, or the server was in trouble. */
+export function isLost({ kind }: ApiFailure): boolean {
+  return kind === 'network' || kind === 'unavailable' || kind === 'server'
+}
+
 interface ErrorBody {
   error?: { message?: unknown; code?: unknown; details?: unknown }
   metadata?: { request_id?: unknown }

@@ -12,9 +12,10 @@ interface ConversationViewProps {
   customerName: string | null
   owner: string
   draft: Draft
+  covered: boolean
 }
 
-export function ConversationView({ talk, inputRef, customerName, owner, draft: kept }: ConversationViewProps) {
+export function ConversationView({ talk, inputRef, customerName, owner, draft: kept, covered }: ConversationViewProps) {
   const { conversation } = talk
   const [draft, setShownDraft] = useState(() => kept.read(owner))
   const scroller = useRef<HTMLDivElement>(null)
@@ -77,6 +78,7 @@ export function ConversationView({ talk, inputRef, customerName, owner, draft: k
             />
           )
         }
+        covered={covered}
         onNextStep={sendChosen}
       />
       <Composer draft={draft} busy={busy} inputRef={inputRef} onChange={setDraft} onSend={sendDraft} />

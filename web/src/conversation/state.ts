@@ -1,5 +1,8 @@
 import type { ApiFailure } from '../api/failure'
-import type { ChatReply, Citation, StoredMessage } from '../api/types'
+import type { ChatReply, Citation, Operation, Pending, StoredMessage } from '../api/types'
+
+/** A message and what it proposes are stored at most this far apart. */
+const SAME_TURN_MS = 60_000
 
 export interface AnswerDetails {
   intent: string
@@ -30,6 +33,8 @@ export interface AssistantMessage {
   at: string
   nextSteps: string[]
   details: AnswerDetails | null
+  /** What this message asks the customer to confirm. */
+  pending: Pending | null
 }
 
 export type Message = UserMessage | AssistantMessage
@@ -49,7 +54,7 @@ export interface Conversation {
 export type Action =
   | { type: 'started' }
   | { type: 'opening'; sessionId: string }
-  | { type: 'opened'; messages: StoredMessage[] }
+  | { type: 'opened'; messages: StoredMessage[]; waiting: Operation[] }
   | { type: 'openFailed'; failure: ApiFailure }
   | { type: 'sending'; key: string; text: string; at: string }
   | { type: 'answered'; key: string; reply: ChatReply; at: string }
@@ -70,7 +75,7 @@ export function reduce(state: Conversation, action: Action): Conversation {
     case 'opening':
       return { ...emptyConversation, sessionId: action.sessionId, status: 'loading' }
     case 'opened':
-      return { ...state, status: 'idle', messages: action.messages.map(fromStored) }
+      return { ...state, status: 'idle', messages: withPending(action.messages.map(fromStored), action.waiting) }
     case 'openFailed':
       return {
         ...state,
@@ -129,6 +134,7 @@ function fromReply(reply: ChatReply, questionKey: string, at: string): Assistant
     text: reply.response,
     at,
     nextSteps: reply.suggested_next_steps,
+    pending: reply.pending ?? null,
     details: {
       intent: reply.intent,
       confidence: reply.confidence,
@@ -148,5 +154,23 @@ function fromStored(stored: StoredMessage): Message {
   if (stored.role === 'user') return { role: 'user', key, text, at, delivery: 'sent' }
   const { intent, confidence } = stored
   const details = intent !== null && confidence !== null ? { intent, confidence, live: null } : null
-  return { role: 'assistant', key, text, at, nextSteps: stored.suggested_next_steps, details }
+  return { role: 'assistant', key, text, at, nextSteps: stored.suggested_next_steps, details, pending: null }
+}
+
+/** Put each operation that still waits under the last message that shows it: stored messages name none. */
+function withPending(messages: Message[], waiting: Operation[]): Message[] {
+  const shown = [...messages]
+  for (const pending of waiting) {
+    const since = Date.parse(pending.created_at) - SAME_TURN_MS
+    const place = shown.findLastIndex(
+      (one) =>
+        one.role === 'assistant' &&
+        one.pending === null &&
+        one.text.includes(pending.summary) &&
+        Date.parse(one.at) >= since,
+    )
+    const message = shown[place]
+    if (message?.role === 'assistant') shown[place] = { ...message, pending }
+  }
+  return shown
 }

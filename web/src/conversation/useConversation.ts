@@ -1,9 +1,13 @@
 import { useCallback, useEffect, useReducer, useRef } from 'react'
+import { listOperations } from '../api/banking'
 import { listMessages, sendChat } from '../api/client'
 import { failureFromException } from '../api/failure'
+import type { OperationPage } from '../api/types'
 import { readConversationId, writeConversationId } from '../lib/storage'
 import type { Draft } from './draft'
 import { type Conversation, emptyConversation, reduce, undelivered } from './state'
+
+const NO_OPERATIONS: Pick<OperationPage, 'items'> = { items: [] }
 
 export interface ConversationActions {
   conversation: Conversation
@@ -19,6 +23,8 @@ interface ConversationOptions {
   customerId: string | null
   /** Whose conversation this tab remembers. */
   owner: string
+  /** Whether the caller has operations that may wait. */
+  banks: boolean
   draft: Draft
   onAnswered: () => void
 }
@@ -26,6 +32,7 @@ interface ConversationOptions {
 export function useConversation({
   customerId,
   owner,
+  banks,
   draft,
   onAnswered,
 }: ConversationOptions): ConversationActions {
@@ -69,10 +76,14 @@ export function useConversation({
       draft.settle()
       dispatch({ type: 'opening', sessionId: id })
       try {
-        const messages = await listMessages(id, signal)
+        const [messages, operations] = await Promise.all([
+          listMessages(id, signal),
+          banks ? listOperations(null) : NO_OPERATIONS,
+        ])
         if (signal.aborted) return
         writeConversationId(owner, id)
-        dispatch({ type: 'opened', messages })
+        const waiting = operations.items.filter(({ status }) => status === 'pending')
+        dispatch({ type: 'opened', messages, waiting })
       } catch (cause) {
         if (signal.aborted) return
         const failure = failureFromException(cause)
@@ -80,7 +91,7 @@ export function useConversation({
         dispatch({ type: 'openFailed', failure })
       }
     },
-    [beginRequest, draft, owner],
+    [banks, beginRequest, draft, owner],
   )
 
   const startNew = useCallback(() => {

@@ -1,6 +1,7 @@
+import { readFactors } from '../../api/client'
 import type { User } from '../../api/types'
 import { bankSession } from '../../identity/session'
-import { useFactors } from '../../identity/useFactors'
+import { useLoaded } from '../../lib/useLoaded'
 import { Linking } from './Linking'
 import { SecondFactors } from './SecondFactors'
 import { SignedInPlaces } from './SignedInPlaces'
@@ -12,7 +13,7 @@ interface AccountPageProps {
 }
 
 export function AccountPage({ user, onClose }: AccountPageProps) {
-  const view = useFactors()
+  const view = useLoaded(readFactors)
   return (
     <main className="page">
       <div className="account">
@@ -43,7 +44,7 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
             )}
           </dl>
         </section>
-        <SecondFactors view={view} onChanged={view.setFactors} />
+        <SecondFactors view={view} onChanged={view.set} />
         <Linking />
         <SignedInPlaces />
         <section className="account-section" aria-labelledby="account-session">

@@ -1,0 +1,30 @@
+import { useCallback, useEffect, useState } from 'react'
+import { failureFromException } from '../api/failure'
+
+export interface Loaded<T> {
+  /** Null until it is there. */
+  value: T | null
+  problem: string | null
+  reload: () => void
+  set: (value: T) => void
+}
+
+/** Something of the server's, loaded when the part of the page comes up. `load` must stay the same function. */
+export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
+  const [value, set] = useState<T | null>(null)
+  const [problem, setProblem] = useState<string | null>(null)
+
+  const reload = useCallback(() => {
+    let current = true
+    setProblem(null)
+    load()
+      .then((found) => current && set(found))
+      .catch((cause: unknown) => current && setProblem(failureFromException(cause).message))
+    return () => {
+      current = false
+    }
+  }, [load])
+
+  useEffect(reload, [reload])
+  return { value, problem, reload: () => void reload(), set }
+}

@@ -18,7 +18,8 @@ interface TranscriptProps {
 export function Transcript({ conversation, scrollerRef, welcome, trouble, covered, onNextStep }: TranscriptProps) {
   const { messages, status } = conversation
   const last = messages.at(-1)
-  const nextSteps = status === 'idle' && last?.role === 'assistant' ? last.nextSteps : []
+  const answered = status === 'idle' && last?.role === 'assistant' && last.pending === null // a card has its buttons
+  const nextSteps = answered ? last.nextSteps : []
 
   useEffect(() => {
     if (scrollerRef.current) showLatestTurn(scrollerRef.current)

@@ -1,5 +1,6 @@
 import { vi } from 'vitest'
 import type { Challenge, ChatReply, ChatRequest, Factors, OwnSession, Session, StoredMessage, User } from '../api/types'
+import { FakeMoney } from './fakeMoney'
 
 export const SESSION_ID = '0198a000-0000-7000-8000-000000000001'
 export const REQUEST_ID = 'req-test-1'
@@ -99,6 +100,7 @@ export class FakeBank {
   readonly devices: unknown[] = []
   registerFailure: Failing | null = null
   offline = false
+  readonly money = new FakeMoney()
   readonly calls: string[] = []
   /** Holds back who the caller is, once that is found. */
   meGate: Promise<void> = Promise.resolve()
@@ -136,8 +138,16 @@ export class FakeBank {
       case 'DELETE /api/v2/sessions/{id}':
         return success({ id: SESSION_ID, deleted: true })
       default:
-        throw new Error(`The fake bank does not answer ${route}.`)
+        return this.banking(route, request)
     }
+  }
+
+  private async banking(route: string, request: Request): Promise<Response> {
+    const text = await request.text()
+    const answer = this.money.answer(route, text === '' ? null : JSON.parse(text))
+    if (answer === undefined) throw new Error(`The fake bank does not answer ${route}.`)
+    if (answer === 'offline') throw new TypeError('Failed to fetch')
+    return isFailing(answer) ? failure(answer) : success(answer)
   }
 
   /** As if the session had been ended from elsewhere. */
@@ -293,8 +303,12 @@ async function withAbort(response: Response, signal: AbortSignal): Promise<Respo
   return new Response(body, response)
 }
 
+function isFailing(answer: unknown): answer is Failing {
+  return typeof (answer as Failing).message === 'string'
+}
+
 function success(data: unknown, status = 200): Response {
-  return Response.json({ success: true, data, metadata }, { status })
+  return Response.json({ success: true, data, metadata: { ...metadata, timestamp: new Date().toISOString() } }, { status })
 }
 
 function failure({ status, message, code = 'ERROR', details = {} }: Failing): Response {

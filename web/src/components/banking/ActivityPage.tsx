@@ -42,6 +42,7 @@ function OperationItem({ operation }: { operation: Operation }) {
       <span className="account-item-text">
         <span className="operation-text">{summary}</span>
         <span className="account-item-dates">
+          <span className={`operation-status ${status}`}>{OPERATION_STATUS[status]}</span>
           <time dateTime={at}>{dateAndTime(at)}</time>
           {confirmation_code !== null && (
             <>
@@ -51,7 +52,6 @@ function OperationItem({ operation }: { operation: Operation }) {
           )}
         </span>
       </span>
-      <span className={`account-item-mark ${status}`}>{OPERATION_STATUS[status]}</span>
     </li>
   )
 }

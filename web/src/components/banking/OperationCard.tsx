@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef } from 'react'
 import type { Operation, Pending } from '../../api/types'
 import { type OperationView, useOperation } from '../../banking/useOperation'
+import { useStayInView } from '../../lib/useStayInView'
 import { CancelButton } from '../identity/CancelButton'
 import { FormProblem } from '../identity/FormProblem'
 import { ProofForm } from '../identity/ProofForm'
@@ -30,14 +31,16 @@ export function OperationCard({ pending, note, away = false }: OperationCardProp
   const view = useOperation(pending, away)
   const { status, known, acted } = view
   const id = useId()
+  const card = useRef<HTMLElement>(null)
   const heading = useRef<HTMLHeadingElement>(null)
+  useStayInView(card, acted)
 
   useEffect(() => {
     if (status !== 'pending' && acted) heading.current?.focus()
   }, [status, acted])
 
   return (
-    <section className={`operation ${status}`} aria-labelledby={id} data-testid="operation">
+    <section className={`operation ${status}`} ref={card} aria-labelledby={id} data-testid="operation">
       <div className="operation-head">
         <h3 id={id} tabIndex={-1} ref={heading}>
           {OPERATION_STATUS[status]}

@@ -35,7 +35,7 @@ export function Statements({ accountId, last4 }: StatementsProps) {
     <AccountSection title="Statements" headingRef={heading} done={done} problem={problem}>
       <div className="field">
         <label htmlFor={selectId}>Month</label>
-        <span className="customer-control">
+        <span className="customer-control select">
           <select id={selectId} value={month} onChange={(event) => setMonth(event.target.value)}>
             {months.map(({ value, title }) => (
               <option key={value} value={value}>

@@ -44,7 +44,7 @@ def test_what_expires_says_so_and_cannot_be_confirmed(
         card = page.get_by_test_id("operation")
         expect(card.get_by_test_id("countdown")).to_contain_text("Expires in 0:0")
         expect(card.get_by_role("heading", name="Expired")).to_be_visible(timeout=2000 * LIFETIME_S)
-        expect(card).to_contain_text("Nothing was sent: ask for it again")
+        expect(card).to_contain_text("Nothing was done: ask for it again")
         expect(card.get_by_role("button")).to_have_count(0)
         ask(page, "yes")
         expect(page.get_by_test_id("operation")).to_have_count(2)

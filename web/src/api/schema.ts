@@ -2425,7 +2425,7 @@ export interface components {
          * @description An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
          *
          *     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed. `from_account` is the
-         *     caller's account that pays.
+         *     caller's account that pays; null where none does.
          */
         OperationBody: {
             /**
@@ -2463,11 +2463,8 @@ export interface components {
             executed_at: string | null;
             /** Confirmation Code */
             confirmation_code: string | null;
-            /**
-             * From Account
-             * Format: uuid
-             */
-            from_account: string;
+            /** From Account */
+            from_account: string | null;
         };
         /**
          * OperationPage

@@ -55,7 +55,7 @@ describe('what waits to be confirmed', () => {
   it('is called off', async () => {
     const { user, card } = await proposed()
     await user.click(card.getByRole('button', { name: 'Call off' }))
-    expect(await card.findByText(/Nothing was sent/)).toBeTruthy()
+    expect(await card.findByText(/Nothing was done/)).toBeTruthy()
     expect(card.queryByRole('button')).toBeNull()
   })
 
@@ -88,11 +88,11 @@ describe('what waits to be confirmed', () => {
     expect((await card.findByRole('link', { name: 'Your second factors' })).getAttribute('href')).toBe('#account')
   })
 
-  it('tells a limit, and that nothing was sent', async () => {
+  it('tells a limit, and that nothing was done', async () => {
     const { user, card } = await proposed()
     bank.money.refusals = [{ status: 409, message: 'This is more than $10.00.', code: 'LIMIT_EXCEEDED' }]
     await user.click(card.getByRole('button', { name: 'Confirm' }))
-    expect((await card.findByTestId('form-problem')).textContent).toBe('Nothing was sent. This is more than $10.00.')
+    expect((await card.findByTestId('form-problem')).textContent).toBe('Nothing was done. This is more than $10.00.')
     expect(card.getByRole('button', { name: 'Confirm' })).toBeTruthy()
   })
 })
@@ -157,6 +157,25 @@ describe('in the conversation', () => {
     await renderPage()
     await screen.findByTestId('message-assistant')
     expect(screen.queryAllByTestId('operation')).toHaveLength(shown)
+  })
+})
+
+describe('a card', () => {
+  it('is frozen at once, and made good again by an operation where the bank wants a proof', async () => {
+    window.location.hash = '#accounts'
+    const user = await renderPage({ until: 'Accounts' })
+    await user.click(await screen.findByRole('button', { name: 'Freeze Harborlight Visa ending 1174' }))
+    expect(await screen.findByText(/is frozen: nothing can be paid with it/)).toBeTruthy()
+
+    bank.money.operation = operation({ summary: 'Unfreeze the card.', requires: ['totp'], from_account: null })
+    await user.click(screen.getByRole('button', { name: 'Unfreeze Harborlight Visa ending 1174' }))
+    const waiting = within(await screen.findByTestId('operation'))
+    await user.click(waiting.getByRole('button', { name: 'Confirm' }))
+    bank.money.card = { ...bank.money.card, status: 'active' }
+    await user.type(await waiting.findByLabelText(/Code from/), `${CODE}{Enter}`)
+    expect((await waiting.findByTestId('receipt')).textContent).not.toContain('Balance')
+    expect(await screen.findByText('Active')).toBeTruthy()
+    expect(bank.calls.filter((call) => call === 'GET /api/v2/cards')).toHaveLength(2)
   })
 })
 

@@ -41,7 +41,7 @@ export interface OperationView {
 }
 
 const WAITING: Phase = { name: 'waiting' }
-const UNREACHABLE: OperationTrouble = { message: 'The bank could not be reached, and nothing was sent. Try again.' }
+const UNREACHABLE: OperationTrouble = { message: 'The bank could not be reached, and nothing was done. Try again.' }
 
 /**
  * One operation that waits for its owner, until it is decided. The status is always the bank's own word: where an
@@ -110,7 +110,7 @@ export function useOperation(pending: Pending, away: boolean): OperationView {
     if (failure.code === 'CONFLICT' || failure.code === 'PENDING_EXPIRED') return ask(null)
     setPhase(WAITING)
     const setUp = failure.code === 'STEP_UP_REQUIRED' && !failure.wantsSignIn
-    setTrouble({ message: `Nothing was sent. ${failure.message}`, setUp })
+    setTrouble({ message: `Nothing was done. ${failure.message}`, setUp })
   }
 
   const decide = async (decision: Promise<Operation>) => {

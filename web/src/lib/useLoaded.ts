@@ -14,7 +14,7 @@ export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
   const [value, set] = useState<T | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
 
-  const reload = useCallback(() => {
+  const begin = useCallback(() => {
     let current = true
     setProblem(null)
     load()
@@ -25,6 +25,7 @@ export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
     }
   }, [load])
 
-  useEffect(reload, [reload])
-  return { value, problem, reload: () => void reload(), set }
+  useEffect(begin, [begin])
+  const reload = useCallback(() => void begin(), [begin])
+  return { value, problem, reload, set }
 }

@@ -1,8 +1,9 @@
-import type { Account, Operation, Pending } from '../api/types'
+import type { Account, Card, Operation, Pending } from '../api/types'
 import type { Failing } from './fakeBank'
 
 export const OPERATION_ID = '0198a000-0000-7000-8000-0000000000e1'
 export const ACCOUNT_ID = '0198a000-0000-7000-8000-0000000000a1'
+export const CARD_ID = '0198a000-0000-7000-8000-0000000000b1'
 export const SUMMARY = 'Send $50.00 from Everyday Checking (ending 4821) to Alice Johnson (ending 3000) now. There is no fee.'
 
 export function account(changes: Partial<Account> = {}): Account {
@@ -48,6 +49,15 @@ export const DONE: Partial<Operation> = {
 export class FakeMoney {
   operation = operation()
   account = account()
+  card: Card = {
+    id: CARD_ID,
+    account_id: ACCOUNT_ID,
+    kind: 'debit',
+    name: 'Harborlight Visa',
+    number_last4: '1174',
+    expires_on: '2030-10-31',
+    status: 'active',
+  }
   /** Before the decision is made; a lost answer comes after it. */
   refusals: Failing[] = []
   lostAnswers = 0
@@ -66,6 +76,13 @@ export class FakeMoney {
         return { items: [this.account] }
       case 'GET /api/v2/accounts/{account}':
         return this.account
+      case 'GET /api/v2/cards':
+        return { items: [this.card] }
+      case `POST /api/v2/cards/${CARD_ID}/freeze`:
+        this.card = { ...this.card, status: 'frozen' }
+        return this.card
+      case `POST /api/v2/cards/${CARD_ID}/unfreeze`:
+        return NEEDS_PROOF
       case 'GET /api/v2/operations':
         return { items: [this.operation], next_cursor: null }
       case 'GET /api/v2/operations/{op}':
@@ -95,4 +112,11 @@ const CHALLENGE = {
   methods: ['totp'],
   expires_at: '2030-01-01T00:00:00.000Z',
   webauthn: null,
+}
+
+const NEEDS_PROOF = {
+  status: 403,
+  message: 'Prove a second factor for this.',
+  code: 'STEP_UP_REQUIRED',
+  details: { methods: ['totp'], operation_id: OPERATION_ID },
 }

@@ -21,7 +21,7 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, Kind, OwnTransfer, PayeeTransfer
 from llm_banking.operations.payload import Payload
-from llm_banking.operations.records import MAX_PAGE_ROWS, Record, record_of, records_of
+from llm_banking.operations.records import MAX_PAGE_ROWS, Pending, Record, record_of, records_of
 
 routes = router("/api/v2/operations", "operations")
 
@@ -86,7 +86,7 @@ class OperationBody(Model):
     """An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
 
     `id` stays the same; `confirmation_code` and `executed_at` are there once it was executed. `from_account` is the
-    caller's account that pays.
+    caller's account that pays; null where none does.
     """
 
     id: UUID
@@ -101,7 +101,7 @@ class OperationBody(Model):
     expires_at: Timestamp
     executed_at: Timestamp | None
     confirmation_code: str | None
-    from_account: UUID
+    from_account: UUID | None
 
 
 class OperationPage(Model):
@@ -144,8 +144,13 @@ def body_of(record: Record) -> OperationBody:
         expires_at=pending.expires_at,
         executed_at=done.executed_at if done is not None else None,
         confirmation_code=done.confirmation_code if done is not None else None,
-        from_account=UUID(payload.payer.account_id),
+        from_account=_from_account(pending),
     )
+
+
+def _from_account(pending: Pending) -> UUID | None:
+    payer = pending.payload.get("payer")
+    return None if payer is None else UUID(payer["account_id"])
 
 
 async def approved(

@@ -1,23 +1,28 @@
 import { useRef, useState } from 'react'
-import { freezeCard, listCards, unfreezeCard } from '../../api/banking'
-import type { Card } from '../../api/types'
+import { freezeCard, listCards, readOperation, unfreezeCard } from '../../api/banking'
+import { ApiFailure } from '../../api/failure'
+import type { Card, Operation } from '../../api/types'
 import { useLoaded } from '../../lib/useLoaded'
 import { useSubmit } from '../../lib/useSubmit'
 import { AccountSection } from '../identity/AccountSection'
 import { Loading } from './Loading'
+import { OperationCard } from './OperationCard'
 import { cardStatus } from './words'
 
 /** The caller's cards, to freeze one and to make it good again. */
 export function Cards() {
   const { value: cards, problem: missing, reload, set } = useLoaded(listCards)
   const [done, setDone] = useState('')
+  const [waiting, setWaiting] = useState<Operation | null>(null)
   const heading = useRef<HTMLHeadingElement>(null)
   const { busy, problem, submit } = useSubmit({})
 
   const change = (card: Card) =>
     submit(async () => {
       setDone('')
-      const changed = await (card.status === 'frozen' ? unfreezeCard(card.id) : freezeCard(card.id))
+      setWaiting(null)
+      const changed = await (card.status === 'frozen' ? unfreezeCard(card.id) : freezeCard(card.id)).catch(proposed)
+      if ('summary' in changed) return setWaiting(changed)
       set(cards?.map((one) => (one.id === changed.id ? changed : one)) ?? [])
       const now = changed.status === 'frozen' ? 'is frozen: nothing can be paid with it' : 'can be used again'
       setDone(`${changed.name} ending ${changed.number_last4} ${now}.`)
@@ -34,8 +39,15 @@ export function Cards() {
           ))}
         </ul>
       )}
+      {waiting !== null && <OperationCard key={waiting.id} pending={waiting} onDone={reload} />}
     </AccountSection>
   )
+}
+
+/** The operation that waits for a second factor in place of the change. Throws every other failure. */
+async function proposed(cause: unknown): Promise<Operation> {
+  if (cause instanceof ApiFailure && cause.operationId !== null) return readOperation(cause.operationId)
+  throw cause
 }
 
 function CardItem({ card, busy, onChange }: { card: Card; busy: boolean; onChange: () => void }) {

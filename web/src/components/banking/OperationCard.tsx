@@ -15,11 +15,12 @@ interface OperationCardProps {
   note?: string
   /** Whether something else may be changing it now. */
   away?: boolean
+  onDone?: () => void
 }
 
 const OUTCOMES: Partial<Record<Operation['status'], string>> = {
-  voided: 'This was called off or changed. Nothing was sent.',
-  expired: 'The time to confirm is over. Nothing was sent: ask for it again if you still want it.',
+  voided: 'This was called off or changed. Nothing was done.',
+  expired: 'The time to confirm is over. Nothing was done: ask for it again if you still want it.',
   failed: 'The bank could not carry it out.',
 }
 const UNKNOWN =
@@ -27,7 +28,7 @@ const UNKNOWN =
 const FACTORS: Record<string, string> = { totp: 'a code from your authenticator app', webauthn: 'your passkey' }
 
 /** What the customer decides on: the text as the bank froze it, the time left, two buttons; then what came of it. */
-export function OperationCard({ pending, note, away = false }: OperationCardProps) {
+export function OperationCard({ pending, note, away = false, onDone }: OperationCardProps) {
   const view = useOperation(pending, away)
   const { status, known, acted } = view
   const id = useId()
@@ -38,6 +39,10 @@ export function OperationCard({ pending, note, away = false }: OperationCardProp
   useEffect(() => {
     if (status !== 'pending' && acted) heading.current?.focus()
   }, [status, acted])
+
+  useEffect(() => {
+    if (status === 'executed') onDone?.()
+  }, [status, onDone])
 
   return (
     <section className={`operation ${status}`} ref={card} aria-labelledby={id} data-testid="operation">
@@ -130,6 +135,6 @@ function Waiting({ view, away, note }: WaitingProps) {
 }
 
 function needs(requires: string[]): string {
-  if (requires.length === 0) return 'Nothing is sent until you confirm.'
-  return `This needs ${requires.map((one) => FACTORS[one] ?? one).join(' or ')}. Nothing is sent until you confirm.`
+  if (requires.length === 0) return 'Nothing is done until you confirm.'
+  return `This needs ${requires.map((one) => FACTORS[one] ?? one).join(' or ')}. Nothing is done until you confirm.`
 }

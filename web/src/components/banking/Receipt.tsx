@@ -4,11 +4,9 @@ import type { Operation } from '../../api/types'
 import { dateAndTime, money } from '../../lib/format'
 import { useLoaded } from '../../lib/useLoaded'
 
-/** What proves an executed operation, and what is on the account that paid. */
+/** What proves an executed operation, and what is now on the account that paid. */
 export function Receipt({ operation }: { operation: Operation }) {
   const { from_account, confirmation_code, executed_at } = operation
-  const load = useCallback(() => readAccount(from_account), [from_account])
-  const { value: account, problem, reload } = useLoaded(load)
   return (
     <dl className="receipt" data-testid="receipt">
       <div>
@@ -25,20 +23,28 @@ export function Receipt({ operation }: { operation: Operation }) {
           </dd>
         </div>
       )}
-      <div>
-        <dt>{account === null ? 'Balance' : `Balance of ${account.name}`}</dt>
-        <dd data-testid="new-balance">
-          {account !== null && money(account.balance)}
-          {problem !== null && (
-            <>
-              Could not be loaded.{' '}
-              <button type="button" className="link-button" onClick={reload}>
-                Try again
-              </button>
-            </>
-          )}
-        </dd>
-      </div>
+      {from_account !== null && <NewBalance accountId={from_account} />}
     </dl>
+  )
+}
+
+function NewBalance({ accountId }: { accountId: string }) {
+  const load = useCallback(() => readAccount(accountId), [accountId])
+  const { value: account, problem, reload } = useLoaded(load)
+  return (
+    <div>
+      <dt>{account === null ? 'Balance' : `Balance of ${account.name}`}</dt>
+      <dd data-testid="new-balance">
+        {account !== null && money(account.balance)}
+        {problem !== null && (
+          <>
+            Could not be loaded.{' '}
+            <button type="button" className="link-button" onClick={reload}>
+              Try again
+            </button>
+          </>
+        )}
+      </dd>
+    </div>
   )
 }

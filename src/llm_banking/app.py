@@ -23,10 +23,11 @@ from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import accounts, cards, catalogue, confirmations, feedback, operations, payees, sessions
+from llm_banking.api.v2 import accounts, agent, cards, catalogue, confirmations, feedback, operations, payees, sessions
 from llm_banking.api.v2 import chat as v2_chat
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import load_flows
+from llm_banking.dialogue.handoff_rules import load_handoff_rules
 from llm_banking.identity.master_key import load_master_keys
 from llm_banking.identity.secret_box import SecretBox
 from llm_banking.identity.wiring import Upkeep, build_identity
@@ -79,6 +80,7 @@ def build_services(settings: Settings) -> Services:
         payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
         gate=Gate(identity.second_factors.step_up, load_policy()),
         flows=load_flows(frozenset(BY_NAME)),
+        handoff_rules=load_handoff_rules(frozenset(BY_NAME)),
     )
 
 
@@ -119,7 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.health_check = health.HealthCheck()
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
-        *(v1_chat, v2_chat, confirmations, sessions, feedback, catalogue),
+        *(v1_chat, v2_chat, confirmations, sessions, agent, feedback, catalogue),
         *(accounts, cards, payees, operations, pages),
     )
     for room in rooms:

@@ -14,6 +14,7 @@ from llm_banking.kit.database import Database, Scope
 
 DATA_FIELDS = {
     "response",
+    "handoff",
     "intent",
     "confidence",
     "suggested_next_steps",

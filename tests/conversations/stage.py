@@ -26,7 +26,7 @@ from llm_banking.kit.database import Database, Scope
 from llm_banking.operations.gate import Gate
 from llm_banking.operations.models import BankOperation, PendingOperation
 from llm_banking.operations.policy import load_policy
-from tests.identity.people import Clock, add_session, code_now, second_factors, with_totp
+from tests.identity.people import Clock, add_session, add_user, code_now, second_factors, with_totp
 from tests.operations.world import usd
 
 ACCOUNTS = {
@@ -54,6 +54,14 @@ class Stage:
     database: Database
     clock: Clock
     factors: SecondFactors
+
+    async def agent(self) -> dict[str, str]:
+        """What an agent of the bank who signed in just now sends."""
+        async with self.database.transaction(scope=Scope.IDENTITY) as session:
+            agent_id = await add_user(session, "agent")
+            family_id = await add_session(session, agent_id, utc_now())
+        token = self.app.state.services.identity.tokens.issue(Subject(agent_id, "agent", family_id, 0, ("pwd",)))
+        return {"Authorization": f"Bearer {token}"}
 
     async def customer(self) -> Player:
         """Somebody new, signed in, with an authenticator app."""

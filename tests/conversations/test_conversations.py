@@ -14,10 +14,12 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from llm_banking.dialogue import engine, understanding
+from llm_banking.dialogue import engine, service, understanding
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.engine import FlowTurn
+from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.holdings import Holdings, Match
+from llm_banking.dialogue.tracker import Event
 from llm_banking.kit.database import Database
 from llm_banking.kit.money import Money
 from tests.conversations.stage import ACCOUNTS, Player, Stage, playing
@@ -38,10 +40,24 @@ class Press(_Form):
     whose: Literal["own", "unknown"] = "own"
 
 
+class Agent(_Form):
+    """An agent of the bank takes the conversation, answers, gives it back; or the customer leaves by the button."""
+
+    takes: bool = False
+    says: str | None = None
+    hands_back: bool = False
+    is_left: bool = False
+
+
 class Turn(_Form):
     """What is said or done, and what must and must not come back."""
 
     says: str | None = None
+    agent: Agent | None = None
+    handoff: Literal["none", "waiting", "taken"] | None = None
+    """What the reply says of a person who answers."""
+    silent: bool = False
+    """The assistant says nothing."""
     press: Press | None = None
     wait_minutes: int = 0
     removes_payee: str | None = None
@@ -84,6 +100,10 @@ def problems(turn: Turn, data: dict[str, Any]) -> list[str]:
         found.append(f"cites {data['citations']}")
     if turn.asks_back and "Which do you mean" not in data["response"]:
         found.append("does not ask back")
+    if turn.handoff is not None:
+        status = (data.get("handoff") or {"status": "none"})["status"]
+        found += [f"handoff is {status}"] if status != turn.handoff else []
+    found += [f"says {data['response']!r}"] if turn.silent != (data["response"] == "") else []
     places = [data["response"].find(text) for text in turn.in_order]
     if places != sorted(places) or -1 in places:
         found.append(f"{turn.in_order} stand at {places}")
@@ -125,7 +145,8 @@ class Play:
         if turn.removes_payee and self.player:
             await self.player.close(turn.removes_payee)
         before = len(await self.player.operations()) if self.player else 0
-        found = await self.say(turn) if turn.says is not None else []
+        found = await self.desk(turn.agent) if turn.agent is not None else []
+        found += await self.say(turn) if turn.says is not None else []
         if self.player and turn.says is not None:
             after = len(await self.player.operations())
             may = is_bare_yes(turn.says) and not turn.elsewhere and self._approvable
@@ -141,6 +162,28 @@ class Play:
         return found
 
     _approvable: bool = False
+    _agent: dict[str, str] | None = None
+    _handoff: str | None = None
+
+    async def desk(self, turn: Agent) -> list[str]:
+        """What the agent does, or the customer's own button; nobody else's words reach the customer."""
+        self._agent = self._agent or await self.stage.agent()
+        path, found = f"/api/v2/agent/handoffs/{self._handoff}", []
+        for wanted, where, body, sender in (
+            (turn.takes, f"{path}/take", None, self._agent),
+            (turn.says, f"{path}/reply", {"text": turn.says}, self._agent),
+            (turn.hands_back, f"{path}/hand-back", None, self._agent),
+            (turn.is_left, f"/api/v2/sessions/{self.session_id}/hand-back", None, self.headers),
+        ):
+            if wanted:
+                done = await self.client.post(where, json=body, headers=sender)
+                self.transcript.append(f"* {where.rpartition('/')[2]}: {turn.says or ''} {done.status_code}")
+                found += [f"{where} gave {done.status_code}"] if done.status_code != 200 else []
+        if turn.says:
+            read = await self.client.get(f"/api/v2/sessions/{self.session_id}/messages", headers=self.headers)
+            words = [one["content"] for one in read.json()["data"]["items"] if one["role"] == "agent"]
+            found += [f"the customer reads {words}"] if turn.says not in words else []
+        return found
 
     async def say(self, turn: Turn) -> list[str]:
         body = {**self.body, "message": turn.says}
@@ -152,6 +195,7 @@ class Play:
         self.transcript += [f"> {turn.says}", f"  [{data['intent']}] {data['response']}"]
         if not turn.elsewhere:
             self.session_id, self.shown = data["session_id"], data["pending"]
+            self._handoff = data["handoff"]["id"] if data["handoff"] else self._handoff
         return problems(turn, data)
 
 
@@ -196,6 +240,15 @@ def anything(text: str) -> bool:
     return text.casefold().startswith(("yes", "ok"))
 
 
+async def nobody(*_: Any) -> None:
+    """There is never a person who answers."""
+
+
+async def forgets(self: Escalation) -> tuple[str, tuple[Event, ...]]:
+    """A person comes, and what waits for a yes goes on waiting."""
+    return "", ()
+
+
 def whole(choices: tuple[Any, ...]) -> Match:
     return Match(choices[:1], sure=bool(choices))
 
@@ -205,6 +258,8 @@ def whole(choices: tuple[Any, ...]) -> Match:
     [
         (FlowTurn, "_void_shown", keeps, "corrections/another_amount_after_the_summary"),
         (engine, "is_bare_yes", anything, "attacks/yes_if"),
+        (service, "open_handoff", nobody, "handoff/asks_for_a_person_and_the_assistant_is_silent"),
+        (Escalation, "_stop", forgets, "handoff/the_old_button_does_nothing"),
         (
             Holdings,
             "match",
@@ -212,7 +267,13 @@ def whole(choices: tuple[Any, ...]) -> Match:
             "attacks/a_payee_of_somebody_else",
         ),
     ],
-    ids=["a correction that keeps the old", "a yes with a condition", "a name that is not on the list"],
+    ids=[
+        "a correction that keeps the old",
+        "a yes with a condition",
+        "an assistant that answers beside a person",
+        "a handoff that leaves what waits",
+        "a name that is not on the list",
+    ],
 )
 async def test_a_conversation_sees_a_planted_fault(
     app: FastAPI,
@@ -233,7 +294,7 @@ async def test_a_conversation_sees_a_planted_fault(
 
 
 def test_there_are_conversations_of_every_kind() -> None:
-    for name in ("happy_path", "corrections", "cancellations", "clarifications", "attacks"):
+    for name in ("happy_path", "corrections", "cancellations", "clarifications", "attacks", "handoff"):
         assert len(list((FOLDER / name).glob("*.yml"))) >= 8, name
 
 

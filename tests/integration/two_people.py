@@ -206,6 +206,18 @@ class Person:
                 "created_at": NOW,
                 "last_message_at": NOW,
             },
+            "handoffs": {
+                "id": uuid4(),
+                "session_id": self.session_id,
+                "user_id": self.id,
+                "reason": "request",
+                "summary": "a summary",
+                "status": "closed",
+                "created_at": NOW,
+                "taken_by": self.id,
+                "taken_at": NOW,
+                "closed_at": NOW,
+            },
             "chat_messages": {"id": self.message_id, "role": "user", **chat},
             "model_metrics": {
                 "id": uuid4(),

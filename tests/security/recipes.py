@@ -29,7 +29,7 @@ from tests.security.stage import PASSWORD, Actor, Caller, Stage
 
 Ids = Mapping[str, UUID]
 """The ids that a request names, by place: `path.session_id`, `query.user_id`, `body.step_up.challenge_id`."""
-Body = Callable[[Stage, Actor, Ids], Awaitable[dict[str, Any]]]
+Body = Callable[[Stage, Actor, Ids], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ ACCOUNT = {"path.account_id": Thing("accounts")}
 CARD = {"path.card_id": Thing("cards")}
 PENDING = Thing("pending_operations")
 MYSELF = Thing("users", refusal="FORBIDDEN")
+TAKEN = {"status": "taken", "closed_at": None}
+HANDOFF = Thing("handoffs", having=TAKEN)
 CHALLENGE = Thing("step_up_challenges", "STEP_UP_REQUIRED", {"pending_id": uuid4()})
 NO_FACTOR = frozenset({"totp_secrets", "webauthn_credentials"})
 BALANCE = "What is my balance?"
@@ -129,6 +131,16 @@ async def a_refresh(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
         user = await session.get_one(User, caller.id)
         opened = await stage.services.identity.families.open(session, user, device=None, authenticated_by=("pwd",))
     return {"refresh_token": opened.refresh_token}
+
+
+async def in_own_hands(stage: Stage, caller: Actor, ids: Ids) -> None:
+    """The caller's conversation is in the caller's hands; the request has no body."""
+    await stage.change("handoffs", caller.object_id("handoffs"), TAKEN)
+
+
+async def a_reply(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
+    await in_own_hands(stage, caller, ids)
+    return {"text": "A person is here."}
 
 
 def code_of(secret: str, step: int = 0) -> str:
@@ -323,6 +335,14 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/v2/sessions/{session_id}/messages": Recipe(ids=SESSION),
     "PATCH /api/v2/sessions/{session_id}": Recipe(body={"title": "Another title"}, ids=SESSION),
     "DELETE /api/v2/sessions/{session_id}": Recipe(ids=SESSION),
+    "POST /api/v2/sessions/{session_id}/hand-back": Recipe(ids=SESSION),
+    "GET /api/v2/agent/queue": Recipe(body=in_own_hands),
+    "POST /api/v2/agent/handoffs/{handoff_id}/take": Recipe(
+        body=in_own_hands, ids={"path.handoff_id": Thing("handoffs", "CONFLICT", TAKEN)}
+    ),
+    "GET /api/v2/agent/handoffs/{handoff_id}": Recipe(body=in_own_hands, ids={"path.handoff_id": HANDOFF}),
+    "POST /api/v2/agent/handoffs/{handoff_id}/reply": Recipe(body=a_reply, ids={"path.handoff_id": HANDOFF}),
+    "POST /api/v2/agent/handoffs/{handoff_id}/hand-back": Recipe(body=in_own_hands, ids={"path.handoff_id": HANDOFF}),
     "POST /api/v2/messages/{message_id}/feedback": Recipe(
         body={"rating": 1}, ids={"path.message_id": Thing("chat_messages")}
     ),

@@ -39,7 +39,7 @@ LIFTED: dict[str, Any] = {"demo": False, "revocations_stale_s": 3_600}
 """Settings without which the matrix would meet something else than its policies: the demo principal, limits of rate."""
 WORDS = ("display_name", "name", "title", "content", "description")
 CANARY = re.compile(r"canary-[0-9a-f]{32}")
-OWNER_FILTER = re.compile(r"\b\w+\.user_id (= \$\d+::UUID|IN \(\$\d+::UUID(, \$\d+::UUID)*\))")
+OWNER_FILTER = re.compile(r"\b\w+\.(?:user_id|taken_by) (= \$\d+::UUID|IN \(\$\d+::UUID(, \$\d+::UUID)*\))")
 """How a repository says in SQL whose rows it is about."""
 
 

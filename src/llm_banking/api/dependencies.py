@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from llm_banking.api.limits import RequestLimits
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import Flows
+from llm_banking.dialogue.handoff_rules import HandoffRules
 from llm_banking.identity.errors import UnauthenticatedError
 from llm_banking.identity.principal import Policy, Principal
 from llm_banking.identity.wiring import IdentityServices, Upkeep
@@ -52,6 +53,7 @@ class Services:
     payees: Payees
     gate: Gate
     flows: Flows
+    handoff_rules: HandoffRules
 
     @property
     def reader(self) -> Reader:

@@ -9,6 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 from llm_banking.banking.service import AccountKind
+from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.nlu.doubt import MAX_OPTIONS
 from llm_banking.nlu.reader import Reading
@@ -25,6 +26,9 @@ SaidKind = Literal[
 """Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
 what follows "to" or "from" and may name an account or a payee, or nothing.
 """
+
+PERSON = "speak_to_agent"
+"""The intent of who asks for a person."""
 
 Role = Literal["source", "target"]
 """Where money comes from, and where it goes."""
@@ -132,9 +136,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class HandOff:
-    """Get a person."""
+    """Get a person: the customer asked for one, or said yes to the offer of one after failures."""
 
     confidence: float
+    reason: Literal["request", "failure"] = "request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,12 @@ def propose_all(reading: Reading, tracker: Tracker, answer_confidence: float) ->
     if any(isinstance(one.command, Answer) for one in found):
         return tuple(found)
     return (Proposal(reading.text, propose(reading, tracker, answer_confidence)),)
+
+
+def accepts_person(reading: Reading, tracker: Tracker) -> HandOff | None:
+    """The yes to a person who was offered by the very last message, where a message is that."""
+    offered = tracker.prompt is not None and tracker.prompt.asks == "person"
+    return HandOff(reading.confidence, "failure") if offered and is_bare_yes(reading.text) else None
 
 
 def _answers_alike(one: Command, other: Command) -> bool:

@@ -93,7 +93,7 @@ class FlowTurn:
             work.note("digressed", intent)
         try:
             left = await self._look_at_pending()
-            await self._apply([one for one in commands if isinstance(one, StartFlow)] if left else commands)
+            await self._apply([one for one in commands if isinstance(one, StartFlow | HandOff)] if left else commands)
             if work.prompt is None and not asked_back:
                 await self._advance(again=not commands)
         except FlowFaultError as error:
@@ -107,6 +107,9 @@ class FlowTurn:
         return FlowReply("\n\n".join(work.lines), work.tracker(), steps, pending, begun_by)
 
     async def _apply(self, commands: Sequence[FlowCommand]) -> None:
+        slots = [one for one in commands if isinstance(one, SetSlot | CorrectSlot)]
+        starts = [one for one in commands if isinstance(one, StartFlow)]
+        self._work.may_offer_person = not slots and not starts  # their question comes last, and a yes means that
         for command in commands:
             match command:
                 case Confirm(pending_id):
@@ -121,10 +124,8 @@ class FlowTurn:
                     self._work.miss()
                 case _:
                     pass
-        slots = [one for one in commands if isinstance(one, SetSlot | CorrectSlot)]
         if slots and self._work.fill(slots):
             await self._void_shown()
-        starts = [one for one in commands if isinstance(one, StartFlow)]
         if starts:
             self._work.start(starts)
 
@@ -247,6 +248,8 @@ class FlowTurn:
         elif prompt is not None and prompt.asks == "choice" and self._work.frame is not None:
             self._work.note("denied")
             self._work.turn_down()
+        elif prompt is not None and prompt.asks == "person":
+            self._work.note("denied")
         else:
             self._work.miss()
 
@@ -263,7 +266,6 @@ class FlowTurn:
         if self._work.stack:
             await self._stop_all()
             self._work.lines.append(wording.STOPPED_FOR_PERSON)
-        self._work.note("handed_off")
 
     async def _look_at_pending(self) -> bool:
         """Forget what was approved, called off or has expired since it was shown.
@@ -306,7 +308,7 @@ class FlowTurn:
         self._work.update(pending=None)
 
     async def _stop_all(self) -> None:
-        await self._bank.gate.void_open(self._bank.session, self._bank.principal, self._bank.chat_session_id)
+        await self._bank.gate.void_open(self._bank.session, self._bank.principal.user_id, self._bank.chat_session_id)
         self._work.stack.clear()
         self._work.prompt = None
 

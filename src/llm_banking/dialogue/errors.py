@@ -25,3 +25,21 @@ class SessionNotFoundError(LlmBankingError):
 
 class FlowFaultError(LlmBankingError):
     """A flow came to where it cannot go on. It is stopped, what it proposed is voided, and the customer is told."""
+
+
+class HandoffNotFoundError(LlmBankingError):
+    """There is no such handoff in the caller's hands: it is another agent's, closed, or nowhere; not told apart."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such handoff in your hands. Load the queue again, and take one that waits.")
+
+
+class HandoffTakenError(LlmBankingError):
+    """The handoff does not wait: another agent has it, it is closed, or there is none; the three are not told apart."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("This does not wait any more. Load the queue again, and take one that waits.")

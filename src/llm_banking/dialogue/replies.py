@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llm_banking.banking.service import AccountBalance, AccountKind, BookedTransaction
 from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, AskAgain, Clarify, Command, OutOfScope
 from llm_banking.dialogue.errors import FlowFaultError
+from llm_banking.dialogue.models import Handoff
 from llm_banking.dialogue.tracker import Shown, Tracker
 from llm_banking.kit.money import Money
 from llm_banking.knowledge.service import Entry, Knowledge
@@ -40,7 +41,8 @@ class AccountFacts:
 class Reply:
     """One reply. Each next step is a text that, sent as a message, does what it says.
 
-    `pending` is the operation whose summary the text shows and asks about.
+    `pending` is the operation whose summary the text shows and asks about. `missed`: nothing was understood.
+    `handoff` is open when the reply is given; `by_person`: the assistant does not answer, and the text may be empty.
     """
 
     text: str
@@ -51,6 +53,9 @@ class Reply:
     citations: tuple[Citation, ...]
     tracker: Tracker
     pending: Shown | None = None
+    missed: bool = False
+    handoff: Handoff | None = None
+    by_person: bool = False
 
 
 def compose(command: Command, tracker: Tracker, knowledge: Knowledge, facts: AccountFacts | None) -> Reply:
@@ -62,7 +67,8 @@ def compose(command: Command, tracker: Tracker, knowledge: Knowledge, facts: Acc
             return _clarify(options, confidence, tracker, knowledge)
         case AskAgain(intent, confidence):
             entry = knowledge.entry(intent)
-            return _from_entry(entry, entry.text, confidence, knowledge, _cite(entry))
+            said = _from_entry(entry, entry.text, confidence, knowledge, _cite(entry))
+            return replace(said, missed=intent == "help")
         case OutOfScope(confidence):
             return _out_of_scope(confidence, tracker, knowledge)
         case _:
@@ -171,4 +177,5 @@ def _out_of_scope(confidence: float, tracker: Tracker, knowledge: Knowledge) -> 
         next_steps=_steps(_OUT_OF_SCOPE_STEPS, knowledge),
         citations=(),
         tracker=Tracker(last_intent=tracker.last_intent),
+        missed=True,
     )

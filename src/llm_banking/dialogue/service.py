@@ -13,8 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking import service as banking
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue import repository, wording
-from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, propose_all
+from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, accepts_person, propose_all
+from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.flow_files import Flows
+from llm_banking.dialogue.handoff_rules import HandoffRules
+from llm_banking.dialogue.handoffs import open_handoff
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.dialogue.replies import AccountFacts, Reply
 from llm_banking.dialogue.several import compose_turn
@@ -30,6 +33,8 @@ from llm_banking.operations.gate import Gate
 
 TITLE_CHARS = 60
 ENGINE = "template"
+PERSON_ENGINE = "agent"
+"""Named as the engine of a turn that the assistant leaves to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ async def handle_turn(
     knowledge: Knowledge,
     flows: Flows,
     gate: Gate,
+    handoff_rules: HandoffRules,
     answer_confidence: float,
     account_kind: AccountKind | None = None,
 ) -> Turn:
@@ -69,7 +75,8 @@ async def handle_turn(
 
     A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
     narrows an account answer where the text names no account. Money moves only where `caller` is the conversation's
-    owner, may move money and says yes to what the last message showed. Raises SessionNotFoundError.
+    owner, may move money and says yes to what the last message showed. While a person has the conversation, the message
+    is kept for them and not answered. Raises SessionNotFoundError.
     """
     started, asked_at = time.perf_counter(), utc_now()
     if session_id is None:
@@ -83,17 +90,39 @@ async def handle_turn(
         facts = [await _facts(session, chat.user_id, one.command, account_kind) for one in proposals]
         return compose_turn(proposals, facts, tracker, knowledge)
 
-    if may_move_money(caller, chat.user_id):
-        teller = Teller(flows, gate, session, caller, chat.id, answer_confidence, asked_at)
-        reply = await teller.reply(reading, tracker, words, knowledge)
+    may = may_move_money(caller, chat.user_id)
+    teller = Teller(flows, gate, session, caller, chat.id, answer_confidence, asked_at) if may else None
+    escalation = Escalation(session, chat, handoff_rules, flows, gate, knowledge, teller, words, reading, tracker)
+    handoff = None if session_id is None else await open_handoff(session, chat.id)
+    if handoff is not None:
+        reply = await escalation.beside(handoff)
     else:
-        proposals = propose_all(reading, tracker, answer_confidence)
-        reply = _told_to_sign_in(await words(proposals), proposals, flows)
-        kept = {"turn": tracker.turn, "stack": tracker.stack, "events": tracker.events}
-        reply = replace(reply, tracker=reply.tracker.model_copy(update=kept))
+        reply = await _answered(escalation, answer_confidence)
     latency_ms = read_ms + (time.perf_counter() - started) * 1000
     message_id = await _store(session, chat, reading, reply, asked_at, latency_ms)
     return Turn(chat.id, message_id, reply, reading.model_version, reading.requests)
+
+
+async def _answered(turn: Escalation, answer_confidence: float) -> Reply:
+    """The assistant's own answer, or what leads to a person."""
+    reading, tracker, teller = turn.reading, turn.tracker, turn.teller
+    accepted = accepts_person(reading, tracker)
+    if accepted is not None:
+        proposals: tuple[Proposal, ...] = (Proposal(reading.text, accepted),)
+    elif teller is not None:
+        proposals = await teller.propose(reading, tracker)
+    else:
+        proposals = propose_all(reading, tracker, answer_confidence)
+    reason = turn.rules.reason([one.command for one in proposals])
+    if reason is not None:
+        return await turn.begin(reason, proposals)
+    if teller is not None:
+        reply = await teller.reply(proposals, reading, tracker, turn.words, turn.knowledge)
+    else:
+        reply = _told_to_sign_in(await turn.words(proposals), proposals, turn.flows)
+        kept = {"turn": tracker.turn, "stack": tracker.stack, "events": tracker.events}
+        reply = replace(reply, tracker=reply.tracker.model_copy(update=kept))
+    return await turn.counted(reply)
 
 
 def _told_to_sign_in(reply: Reply, proposals: Sequence[Proposal], flows: Flows) -> Reply:
@@ -110,8 +139,9 @@ def _title(text: str) -> str:
 async def _store(
     session: AsyncSession, chat: ChatSession, reading: Reading, reply: Reply, asked_at: datetime, latency_ms: float
 ) -> UUID:
-    """Write the turn's rows, each after the one it refers to; returns the reply's id."""
-    message_id = uuid7()
+    """Write the turn's rows, each after the one it refers to; returns the reply's id, or the message's without one."""
+    if chat.message_count:  # whoever reads on from a place misses nothing that was written while this one waited
+        asked_at = max(asked_at, chat.last_message_at + timedelta(microseconds=1))
     answered_at = max(utc_now(), asked_at + timedelta(microseconds=1))
     asked = ChatMessage(
         id=uuid7(),
@@ -124,8 +154,17 @@ async def _store(
         embedding=reading.embedding,
         created_at=asked_at,
     )
+    chat.tracker = reply.tracker.model_dump(mode="json")
+    chat.message_count += 2 if reply.text else 1
+    chat.last_message_at = answered_at
+    session.add(chat)
+    await session.flush()
+    session.add(asked)
+    if not reply.text:
+        await session.flush()
+        return asked.id
     answered = ChatMessage(
-        id=message_id,
+        id=uuid7(),
         session_id=chat.id,
         role="assistant",
         content=reply.text,
@@ -135,22 +174,17 @@ async def _store(
         created_at=answered_at,
     )
     metrics = ModelMetrics(
-        query_id=message_id,
+        query_id=answered.id,
         model_version=reading.model_version,
         intent=reply.intent,
         confidence=reply.confidence,
         latency_ms=latency_ms,
     )
-    chat.tracker = reply.tracker.model_dump(mode="json")
-    chat.message_count += 2
-    chat.last_message_at = answered_at
-    session.add(chat)
-    await session.flush()
-    session.add_all([asked, answered])
+    session.add(answered)
     await session.flush()
     session.add(metrics)
     await session.flush()
-    return message_id
+    return answered.id
 
 
 async def _facts(

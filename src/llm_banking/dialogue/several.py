@@ -47,6 +47,7 @@ def compose_turn(
             last_intent=_last_intent([reply.intent for _, reply in answered], tracker),
             offered=questions[0][1].tracker.offered if questions else (),
         ),
+        missed=all(reply.missed for reply in replies),
     )
 
 

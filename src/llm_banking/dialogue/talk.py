@@ -19,6 +19,7 @@ from llm_banking.dialogue.commands import (
     Proposal,
     SetSlot,
     StartFlow,
+    Unclear,
 )
 from llm_banking.dialogue.engine import Bank, FlowReply, FlowTurn
 from llm_banking.dialogue.flow_files import Flows
@@ -53,20 +54,24 @@ class Teller:
     answer_confidence: float
     now: datetime
 
-    async def reply(self, reading: Reading, tracker: Tracker, words: Words, knowledge: Knowledge) -> Reply:
-        """Answer a message; `tracker` is as the last turn left it but for `turn`."""
+    async def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
+        """What a message asks for or answers; `tracker` is as the last turn left it but for `turn`."""
         held = await holdings_of(self.session, self.caller.user_id) if tracker.stack else Holdings()
         listens = Understanding(self.flows, held, self.answer_confidence, self.now.date())
-        proposals = listens.propose(reading, tracker)
+        return listens.propose(reading, tracker)
+
+    async def stop(self, reading: Reading, tracker: Tracker) -> FlowReply:
+        """Stop what is in work because a person takes over, and void what waits for a yes."""
+        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, Holdings())
+        return await FlowTurn(self.flows, bank, tracker, reading.text, self.now).run([HandOff(1.0)])
+
+    async def reply(
+        self, proposals: Sequence[Proposal], reading: Reading, tracker: Tracker, words: Words, knowledge: Knowledge
+    ) -> Reply:
+        """Answer what was proposed for a message."""
         commands = [one.command for one in proposals if isinstance(one.command, FlowCommand)]
-        if commands and not tracker.stack:
-            held = await holdings_of(self.session, self.caller.user_id)
+        held = await holdings_of(self.session, self.caller.user_id) if commands or tracker.stack else Holdings()
         besides = [one for one in proposals if not isinstance(one.command, FlowCommand)]
-        besides += [
-            Proposal(one.text, Answer("speak_to_agent", one.command.confidence))
-            for one in proposals
-            if isinstance(one.command, HandOff)
-        ]
         said = await words(besides) if besides else None
         if not commands and not tracker.stack and said is not None:
             kept = {"turn": tracker.turn, "events": tracker.events}
@@ -92,8 +97,7 @@ def _joined(
         }
     )
     texts = [said.text if said else "", flow.text]
-    if any(isinstance(one.command, HandOff) for one in proposals):
-        texts.reverse()
+    unclear = all(isinstance(one.command, Unclear) for one in proposals if isinstance(one.command, FlowCommand))
     return Reply(
         text="\n\n".join(text for text in texts if text),
         intent=intent,
@@ -103,6 +107,7 @@ def _joined(
         citations=said.citations if said else (),
         tracker=tracker,
         pending=flow.pending,
+        missed=unclear and (said is None or said.missed),
     )
 
 

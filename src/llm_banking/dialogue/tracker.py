@@ -30,6 +30,8 @@ Happened = Literal[
     "not_understood",
     "digressed",
     "handed_off",
+    "left_to_person",
+    "taken_back",
     "resumed",
     "fault",
 ]
@@ -96,7 +98,7 @@ class Frame(_Remembered):
 class Prompt(_Remembered):
     """What the very last message of the assistant asked. A yes means this and nothing else."""
 
-    asks: Literal["slot", "choice", "approval"]
+    asks: Literal["slot", "choice", "approval", "person"]
     slot: str | None = None
     choices: tuple[Choice, ...] = Field(default=(), max_length=MAX_CHOICES)
     pending_id: UUID | None = None
@@ -111,11 +113,15 @@ class Event(_Remembered):
 
 
 class Tracker(_Remembered):
-    """The state of one conversation. The last frame of `stack` is the one in work."""
+    """The state of one conversation. The last frame of `stack` is the one in work.
+
+    `misses` counts the messages in a row that were not understood.
+    """
 
     last_intent: str | None = None
     offered: tuple[str, ...] = ()
     turn: int = Field(default=0, ge=0)
+    misses: int = Field(default=0, ge=0)
     stack: tuple[Frame, ...] = Field(default=(), max_length=MAX_FRAMES)
     prompt: Prompt | None = None
     events: tuple[Event, ...] = Field(default=(), max_length=MAX_EVENTS)

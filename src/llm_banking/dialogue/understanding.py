@@ -11,6 +11,7 @@ from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.commands import (
     LAST,
     ORDINALS,
+    PERSON,
     Answer,
     AskAgain,
     Cancel,
@@ -155,7 +156,7 @@ class Understanding:
             asks = part.in_scope and _ASKS_HOW.search(part.text)
             found = propose(part, tracker, self.answer_confidence) if asks else Unclear()
             return found if isinstance(found, Answer | Clarify) else Unclear()
-        if part.intent in ("deny", "speak_to_agent"):
+        if part.intent in ("deny", PERSON):
             return Deny() if part.intent == "deny" else HandOff(part.confidence)
         other = self._starts(part)
         if other is not None:

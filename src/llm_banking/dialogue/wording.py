@@ -10,9 +10,21 @@ from llm_banking.operations.records import Operation
 FAULT = "Something went wrong on our side, so I stopped. Nothing was sent. Please start again, or ask for a person."
 NOT_UNDERSTOOD = "I did not understand that."
 OFFER_PERSON = (
-    "I have not understood you several times in a row. If you would rather talk to a person, say “talk to a person”. "
-    "We can also go on here."
+    "I have not understood you several times in a row. Would you rather talk to a person? Say yes, or say no and we go "
+    "on here."
 )
+MENTION_PERSON = (
+    "I have not understood you several times in a row. If you would rather talk to a person, say “talk to a person”."
+)
+NOT_UNDERSTOOD_AGAIN = "I have still not understood you, so I get a person for you."
+LEFT_TO_PERSON = (
+    "Your message is with our team: a person answers you right here, and I stay out of it. To go on with me instead, "
+    "say “back to the assistant”."
+)
+TAKEN_BACK = "I am the automated assistant, and I am back. Nothing is waiting for a yes. What can I do for you?"
+HANDED_BACK = "I have handed you back to the assistant."
+BACK = "Back to the assistant"
+"""A message that takes a conversation back from a person."""
 NEEDS_FACTOR = (
     "A yes in the chat is not enough for this one. Confirm it with your second factor, by the button of the "
     "confirmation. Nothing was sent so far."
@@ -23,6 +35,24 @@ SAME_ACCOUNT = "The money cannot go to the account that it comes from."
 STOPPED_FOR_PERSON = "I stopped what we were doing. Nothing was sent."
 SIGN_IN = "I can do that for you right here once you are signed in. Sign in first, then ask me again."
 _FACTORS = {"totp": "a code of your authenticator app", "webauthn": "your passkey"}
+
+
+def handed_over(usually: str, phone: str) -> str:
+    """What happens once a person is called; `usually` is the time until somebody answers."""
+    return (
+        "I am handing you over. Our team gets a short summary of our conversation, and a person answers you right "
+        f"here, usually within {usually}. Until then you can write down more for them, or call {phone}. "
+        "They never ask for your passcode or PIN, and cannot move money for you. To go on with me instead, say "
+        "“back to the assistant”."
+    )
+
+
+def too_many_persons(phone: str) -> str:
+    """No further conversation is handed over."""
+    return (
+        "Our team has several conversations of yours already, so I have not added this one. Please go on in one of "
+        f"those, or call {phone}."
+    )
 
 
 def question(text: str, choices: Sequence[Choice]) -> str:
@@ -85,6 +115,8 @@ def next_steps(prompt: Prompt | None, pending: Shown | None) -> tuple[str, ...]:
     """Texts that answer the open question when they are sent as a message."""
     if prompt is None:
         return ()
+    if prompt.asks == "person":
+        return ("Yes", "No")
     if prompt.asks == "approval":
         return ("Cancel",) if pending is None or pending.requires else ("Yes", "Cancel")
     return (*(one.label for one in prompt.choices[:4]), "Cancel")

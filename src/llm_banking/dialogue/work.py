@@ -10,6 +10,7 @@ from llm_banking.dialogue.commands import CorrectSlot, Said, SetSlot, StartFlow
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.filling import Got, Refused, Which, check_span, filled, value_of
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
+from llm_banking.dialogue.handoff_rules import OFFER_AFTER
 from llm_banking.dialogue.holdings import Holdings
 from llm_banking.dialogue.tracker import (
     MAX_CHOICES,
@@ -23,9 +24,6 @@ from llm_banking.dialogue.tracker import (
     Tracker,
 )
 from llm_banking.dialogue.understanding import slot_for
-
-MAX_MISSES = 3
-"""Messages in a row that a flow can make nothing of, until a person is offered."""
 
 
 class Work:
@@ -41,6 +39,7 @@ class Work:
         self.events = list(tracker.events)
         self.lines: list[str] = []
         self.prompt: Prompt | None = None
+        self.may_offer_person = True
 
     @property
     def frame(self) -> Frame | None:
@@ -207,9 +206,15 @@ class Work:
         if self.frame is None:
             return
         misses = self.frame.misses + 1
-        offer = misses >= MAX_MISSES
+        offer = misses >= OFFER_AFTER and self.may_offer_person
         self.update(misses=0 if offer else misses)
-        self.lines.append(wording.OFFER_PERSON if offer else wording.NOT_UNDERSTOOD)
+        if not offer:
+            self.lines.append(wording.NOT_UNDERSTOOD)
+        elif self.before.prompt is not None and self.before.prompt.asks == "approval":
+            self.lines.append(wording.MENTION_PERSON)  # what is shown keeps the yes
+        else:
+            self.lines.append(wording.OFFER_PERSON)
+            self.prompt = Prompt(asks="person")
 
 
 def _takes_dates(flow: Flow) -> bool:

@@ -40,13 +40,15 @@ _LIMIT_SIGHT = "SELECT set_config('app.visible_user_ids', $1, true), set_config(
 class Scope(StrEnum):
     """Work that no known caller asked for, and which tables' rows it may see whole. There is no scope for everything.
 
-    A scope opens only what its name says: the policies of migration 0003 list the tables.
+    A scope opens only what its name says: the policies of the migrations 0003 and 0010 list the tables.
     """
 
     IDENTITY = "identity"
     """Signing in, refreshing, reading keys and factors: users and their credentials; nobody's money or words."""
     SYSTEM = "system"
     """Seeding, the worker, statistics: users, accounts and conversations; nobody's credentials."""
+    AGENT = "agent"
+    """Answering customers: handoffs that wait and, with an agent's own id, the conversations that this agent took."""
 
 
 class DatabaseUnavailableError(LlmBankingError):
@@ -167,6 +169,13 @@ class Database:
         if (visible_to is None) == (scope is None):
             raise TypeError("A transaction says for whom it works: visible_to or scope, and not both.")
         return self._transaction(visible_to or (), () if scope is None else (scope,))
+
+    def for_agent(self, agent_id: UUID) -> AbstractAsyncContextManager[AsyncSession]:
+        """One transaction of an agent at work: the own rows, what waits in the queue, and what this agent has taken.
+
+        It ends and raises as `transaction` does.
+        """
+        return self._transaction({agent_id}, (Scope.AGENT,))
 
     @asynccontextmanager
     async def _transaction(

@@ -161,12 +161,12 @@ class Gate:
         await session.flush()
         return Pending.of(row, self._clock())
 
-    async def void_open(self, session: AsyncSession, principal: Principal, chat_session_id: UUID) -> int:
-        """Call off what waits in a conversation. Returns how many that were."""
+    async def void_open(self, session: AsyncSession, owner_id: UUID, chat_session_id: UUID) -> int:
+        """Call off what waits in a conversation of this owner. Returns how many that were."""
         done = await session.scalars(
             update(PendingOperation)
             .where(
-                PendingOperation.user_id == principal.user_id,
+                PendingOperation.user_id == owner_id,
                 PendingOperation.session_id == chat_session_id,
                 PendingOperation.status == "pending",
             )

@@ -11,8 +11,9 @@ from pydantic import StrictBool
 from llm_banking.api.dependencies import CallerDep, ServicesDep, elapsed_ms, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.text import CustomerRef, MessageText, ShortText
+from llm_banking.api.v2.sessions import HandoffBody, handoff_body
 from llm_banking.banking.service import AccountKind
-from llm_banking.dialogue.service import ENGINE, Turn, handle_turn
+from llm_banking.dialogue.service import ENGINE, PERSON_ENGINE, Turn, handle_turn
 from llm_banking.dialogue.tracker import Shown
 from llm_banking.identity.demo import owner_of
 from llm_banking.identity.principal import Permission, requires
@@ -79,7 +80,12 @@ class PendingBody(Model):
 
 
 class ChatData(Model):
-    """A reply. Each suggested next step is a text that, sent as a message, does what it says."""
+    """A reply. Each suggested next step is a text that, sent as a message, does what it says.
+
+    With `handoff`, a person answers from now on: their words are messages of the conversation with the role `agent`.
+    The assistant then keeps the customer's messages for them (`metadata.engine` is `agent`) and says so once; after
+    that `response` is empty, and `message_id` is the customer's own message.
+    """
 
     response: str
     intent: str
@@ -88,6 +94,7 @@ class ChatData(Model):
     session_id: UUID
     message_id: UUID
     pending: PendingBody | None = None
+    handoff: HandoffBody | None = None
     citations: list[CitationBody]
     metadata: ChatMetadata
 
@@ -107,11 +114,12 @@ async def chat(request: Request, body: ChatRequest, caller: CallerDep, services:
         session_id=turn.session_id,
         message_id=turn.message_id,
         pending=_pending_body(reply.pending),
+        handoff=handoff_body(reply.handoff),
         citations=[CitationBody(kind=one.kind, id=one.id, text=one.text) for one in reply.citations],
         metadata=ChatMetadata(
             processing_time_ms=elapsed_ms(request),
             model_version=turn.model_version,
-            engine=ENGINE,
+            engine=PERSON_ENGINE if reply.by_person else ENGINE,
             in_scope=reply.in_scope,
             cached=False,
             requests=[
@@ -159,6 +167,7 @@ async def run_turn(
             knowledge=services.knowledge,
             flows=services.flows,
             gate=services.gate,
+            handoff_rules=services.handoff_rules,
             answer_confidence=services.reader.artifact.answer_confidence,
             account_kind=account_kind,
         )

@@ -1,8 +1,8 @@
-"""Stored conversations: list, read, rename, delete."""
+"""Stored conversations: list, read, rename, take back from a person, delete."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, cast
 from uuid import UUID
 
 from fastapi import Query, Request
@@ -12,28 +12,37 @@ from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.paging import Cursor, Limit, Page
 from llm_banking.api.text import CustomerRef, ShortText
 from llm_banking.dialogue import repository
-from llm_banking.dialogue.models import ChatSession
+from llm_banking.dialogue.handoffs import close_handoff, open_handoff, open_handoffs
+from llm_banking.dialogue.models import ChatMessage, ChatSession, Handoff
 from llm_banking.identity.demo import owner_of
 from llm_banking.identity.principal import LimitClass, Permission, requires
 
 routes = router("/api/v2/sessions", "sessions")
 
 
+class HandoffBody(Model):
+    """The person who answers instead of the assistant: called, or there."""
+
+    id: UUID
+    status: Literal["waiting", "taken"]
+
+
 class SessionBody(Model):
-    """A conversation."""
+    """A conversation. With `handoff`, a person answers in it."""
 
     id: UUID
     title: str
     message_count: int
     created_at: Timestamp
     last_message_at: Timestamp
+    handoff: HandoffBody | None
 
 
 class MessageBody(Model):
-    """One message of a conversation."""
+    """One message of a conversation: the customer's (`user`), the assistant's, or a person's of the bank (`agent`)."""
 
     id: UUID
-    role: str
+    role: Literal["user", "assistant", "agent"]
     content: str
     intent: str | None
     confidence: float | None
@@ -54,13 +63,34 @@ class Deleted(Model):
     deleted: bool
 
 
-def _body(chat: ChatSession) -> SessionBody:
+def handoff_body(handoff: Handoff | None) -> HandoffBody | None:
+    """What a client is told of an open handoff."""
+    if handoff is None:
+        return None
+    return HandoffBody(id=handoff.id, status=cast("Literal['waiting', 'taken']", handoff.status))
+
+
+def message_body(row: ChatMessage) -> MessageBody:
+    """A stored message as clients read it."""
+    return MessageBody(
+        id=row.id,
+        role=cast("Literal['user', 'assistant', 'agent']", row.role),
+        content=row.content,
+        intent=row.intent,
+        confidence=row.confidence,
+        suggested_next_steps=row.suggested_next_steps,
+        created_at=row.created_at,
+    )
+
+
+def _body(chat: ChatSession, handoff: Handoff | None) -> SessionBody:
     return SessionBody(
         id=chat.id,
         title=chat.title,
         message_count=chat.message_count,
         created_at=chat.created_at,
         last_message_at=chat.last_message_at,
+        handoff=handoff_body(handoff),
     )
 
 
@@ -78,7 +108,9 @@ async def list_sessions(
     owners = {owner_of(caller, user_id)}
     async with services.database.transaction(visible_to=owners) as session:
         rows, following = await repository.list_sessions(session, owners, limit, cursor)
-    return Envelope(data=Page(items=[_body(row) for row in rows], next_cursor=following), metadata=metadata_of(request))
+        handoffs = await open_handoffs(session, [row.id for row in rows])
+    items = [_body(row, handoffs.get(row.id)) for row in rows]
+    return Envelope(data=Page(items=items, next_cursor=following), metadata=metadata_of(request))
 
 
 @routes.get("/{session_id}")
@@ -89,7 +121,8 @@ async def get_session(
     """One conversation."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         chat = await repository.get_session(session, session_id, caller.visible_user_ids)
-    return Envelope(data=_body(chat), metadata=metadata_of(request))
+        handoff = await open_handoff(session, session_id)
+    return Envelope(data=_body(chat, handoff), metadata=metadata_of(request))
 
 
 @routes.get("/{session_id}/messages")
@@ -106,18 +139,7 @@ async def list_messages(
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         await repository.get_session(session, session_id, caller.visible_user_ids)
         rows, following = await repository.list_messages(session, session_id, limit, cursor)
-    items = [
-        MessageBody(
-            id=row.id,
-            role=row.role,
-            content=row.content,
-            intent=row.intent,
-            confidence=row.confidence,
-            suggested_next_steps=row.suggested_next_steps,
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]
+    items = [message_body(row) for row in rows]
     return Envelope(data=Page(items=items, next_cursor=following), metadata=metadata_of(request))
 
 
@@ -130,7 +152,22 @@ async def rename_session(
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         chat = await repository.get_session(session, session_id, caller.visible_user_ids, for_update=True)
         chat.title = body.title
-    return Envelope(data=_body(chat), metadata=metadata_of(request))
+        handoff = await open_handoff(session, session_id)
+    return Envelope(data=_body(chat, handoff), metadata=metadata_of(request))
+
+
+@routes.post("/{session_id}/hand-back")
+@policy(requires(Permission.CHAT_WRITE, LimitClass.WRITE))
+async def take_back(
+    request: Request, session_id: UUID, caller: CallerDep, services: ServicesDep
+) -> Envelope[SessionBody]:
+    """Go on with the assistant instead of a person. Where no person was called, nothing changes."""
+    async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
+        chat = await repository.get_session(session, session_id, caller.visible_user_ids, for_update=True)
+        handoff = await open_handoff(session, session_id)
+        if handoff is not None:
+            await close_handoff(session, handoff)
+    return Envelope(data=_body(chat, None), metadata=metadata_of(request))
 
 
 @routes.delete("/{session_id}")

@@ -5,6 +5,7 @@ import { SetUpPage } from './components/identity/SetUpPage'
 import { SignInPage } from './components/identity/SignInPage'
 import { Starting } from './components/identity/Starting'
 import { SignedInBank } from './components/SignedInBank'
+import { StaffDesk } from './components/StaffDesk'
 import { Draft } from './conversation/draft'
 import type { SessionView } from './identity/session'
 import { useSession } from './identity/useSession'
@@ -28,12 +29,16 @@ export function App() {
 
   if (standing.name === 'signed-in') {
     const { user } = standing
-    return user.second_factor_required ? (
-      <div className="app">
-        <Header />
-        <SetUpPage />
-      </div>
-    ) : (
+    if (user.second_factor_required) {
+      return (
+        <div className="app">
+          <Header />
+          <SetUpPage />
+        </div>
+      )
+    }
+    if (user.permissions.includes('agent:handle')) return <StaffDesk key={user.id} user={user} page={page} go={go} />
+    return (
       <SignedInBank
         key={user.id}
         user={user}

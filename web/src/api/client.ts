@@ -41,6 +41,15 @@ export async function listMessages(sessionId: string, signal: AbortSignal): Prom
   return messages
 }
 
+export function readSession(sessionId: string, signal: AbortSignal): Promise<Session> {
+  return unwrap(api.GET('/api/v2/sessions/{session_id}', { params: { path: { session_id: sessionId } }, signal }))
+}
+
+/** Go on with the assistant instead of a person. */
+export async function takeBack(sessionId: string): Promise<void> {
+  await unwrap(api.POST('/api/v2/sessions/{session_id}/hand-back', { params: { path: { session_id: sessionId } } }))
+}
+
 export function renameSession(sessionId: string, title: string): Promise<Session> {
   const params = { path: { session_id: sessionId } }
   return unwrap(api.PATCH('/api/v2/sessions/{session_id}', { params, body: { title } }))

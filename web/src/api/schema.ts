@@ -833,6 +833,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/sessions/{session_id}/hand-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Back
+         * @description Go on with the assistant instead of a person. Where no person was called, nothing changes.
+         */
+        post: operations["take_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Agent Queue
+         * @description Who waits for any agent, and what the caller has taken; who waits longest comes first.
+         */
+        get: operations["agent_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Handoff
+         * @description Take a conversation that waits. Of two agents at once one gets it, the other a CONFLICT.
+         */
+        post: operations["take_handoff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Handoff
+         * @description The summary and the messages of a conversation, while it is in the caller's hands.
+         */
+        get: operations["get_handoff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}/reply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reply To Customer
+         * @description Answer the customer. The message is in the conversation when this returns.
+         */
+        post: operations["reply_to_customer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent/handoffs/{handoff_id}/hand-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Back
+         * @description Give the conversation back to the assistant, with last words to the customer. After that it cannot be read.
+         */
+        post: operations["hand_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/messages/{message_id}/feedback": {
         parameters: {
             query?: never;
@@ -1363,6 +1483,10 @@ export interface components {
         /**
          * ChatData
          * @description A reply. Each suggested next step is a text that, sent as a message, does what it says.
+         *
+         *     With `handoff`, a person answers from now on: their words are messages of the conversation with the role `agent`.
+         *     The assistant then keeps the customer's messages for them (`metadata.engine` is `agent`) and says so once; after
+         *     that `response` is empty, and `message_id` is the customer's own message.
          */
         ChatData: {
             /** Response */
@@ -1384,6 +1508,7 @@ export interface components {
              */
             message_id: string;
             pending?: components["schemas"]["PendingBody"] | null;
+            handoff?: components["schemas"]["HandoffBody"] | null;
             /** Citations */
             citations: components["schemas"]["CitationBody"][];
             metadata: components["schemas"]["ChatMetadata"];
@@ -1516,6 +1641,51 @@ export interface components {
             name: string;
             /** Account Type */
             account_type: string;
+        };
+        /**
+         * DeskConversation
+         * @description A handoff in the caller's hands, and a page of the conversation's messages, the first first, secrets masked.
+         */
+        DeskConversation: {
+            handoff: components["schemas"]["DeskItem"];
+            messages: components["schemas"]["Page_MessageBody_"];
+        };
+        /**
+         * DeskItem
+         * @description A conversation that was handed over. `summary` has a line for each thing, and no card number or other secret.
+         */
+        DeskItem: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "request" | "failure" | "policy";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "taken" | "closed";
+            /** Summary */
+            summary: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Taken At */
+            taken_at: string | null;
+            /** Closed At */
+            closed_at: string | null;
         };
         /**
          * DetailedHealth
@@ -1651,6 +1821,28 @@ export interface components {
             data: components["schemas"]["DemoBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[DeskConversation] */
+        Envelope_DeskConversation_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["DeskConversation"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[DeskItem] */
+        Envelope_DeskItem_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["DeskItem"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[FeedbackBody] */
         Envelope_FeedbackBody_: {
             /**
@@ -1706,6 +1898,17 @@ export interface components {
             data: components["schemas"]["LinkBody"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[MessageBody] */
+        Envelope_MessageBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["MessageBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[NewKeyBody] */
         Envelope_NewKeyBody_: {
             /**
@@ -1748,6 +1951,17 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["OwnSessionList"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[Page[DeskItem]] */
+        Envelope_Page_DeskItem__: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["Page_DeskItem_"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[Page[MessageBody]] */
@@ -2033,6 +2247,30 @@ export interface components {
             rating: 1 | -1;
             /** Comment */
             comment?: string | null;
+        };
+        /**
+         * HandBackRequest
+         * @description The last words to the customer, if there are any.
+         */
+        HandBackRequest: {
+            /** Note */
+            note?: string | null;
+        };
+        /**
+         * HandoffBody
+         * @description The person who answers instead of the assistant: called, or there.
+         */
+        HandoffBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "taken";
         };
         /**
          * Health
@@ -2324,7 +2562,7 @@ export interface components {
         });
         /**
          * MessageBody
-         * @description One message of a conversation.
+         * @description One message of a conversation: the customer's (`user`), the assistant's, or a person's of the bank (`agent`).
          */
         MessageBody: {
             /**
@@ -2332,8 +2570,11 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            /** Role */
-            role: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "agent";
             /** Content */
             content: string;
             /** Intent */
@@ -2543,6 +2784,13 @@ export interface components {
              * @example USD
              */
             currency: string;
+        };
+        /** Page[DeskItem] */
+        Page_DeskItem_: {
+            /** Items */
+            items: components["schemas"]["DeskItem"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /** Page[MessageBody] */
         Page_MessageBody_: {
@@ -2798,6 +3046,14 @@ export interface components {
             title: string;
         };
         /**
+         * ReplyRequest
+         * @description What the customer is told.
+         */
+        ReplyRequest: {
+            /** Text */
+            text: string;
+        };
+        /**
          * RequestBody
          * @description One thing the message asks for, and the words of it that do.
          */
@@ -2886,7 +3142,7 @@ export interface components {
         });
         /**
          * SessionBody
-         * @description A conversation.
+         * @description A conversation. With `handoff`, a person answers in it.
          */
         SessionBody: {
             /**
@@ -2908,6 +3164,7 @@ export interface components {
              * Format: date-time
              */
             last_message_at: string;
+            handoff: components["schemas"]["HandoffBody"] | null;
         };
         /**
          * SessionsEnded
@@ -5029,6 +5286,234 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_Page_MessageBody__"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    take_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SessionBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    agent_queue: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_DeskItem__"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    take_handoff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DeskItem_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_handoff: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DeskConversation_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reply_to_customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_MessageBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    hand_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                handoff_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["HandBackRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DeskItem_"];
                 };
             };
             400: components["responses"]["MalformedBody"];

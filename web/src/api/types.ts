@@ -13,6 +13,10 @@ export type StoredMessage = Schemas['MessageBody']
 
 export type Account = Schemas['AccountBody']
 export type Card = Schemas['CardBody']
+export type DeskItem = Schemas['DeskItem']
+export type DeskConversation = Schemas['DeskConversation']
+/** A person of the bank who answers instead of the assistant: called, or there. */
+export type Handoff = Schemas['HandoffBody']
 export type Money = Schemas['MoneyBody']
 export type Operation = Schemas['OperationBody']
 export type OperationPage = Schemas['OperationPage']

@@ -2,6 +2,7 @@ import { type RefObject, useEffect, useRef, useState } from 'react'
 import type { Draft } from '../conversation/draft'
 import type { ConversationActions } from '../conversation/useConversation'
 import { Composer } from './Composer'
+import { PersonNotice } from './PersonNotice'
 import { Transcript } from './Transcript'
 import { TroubleNotice } from './TroubleNotice'
 import { Welcome } from './Welcome'
@@ -81,6 +82,7 @@ export function ConversationView({ talk, inputRef, customerName, owner, draft: k
         covered={covered}
         onNextStep={sendChosen}
       />
+      <PersonNotice handoff={conversation.handoff} onTakeBack={talk.takeBack} />
       <Composer draft={draft} busy={busy} inputRef={inputRef} onChange={setDraft} onSend={sendDraft} />
     </main>
   )

@@ -2,6 +2,7 @@ import type { Message } from '../conversation/state'
 import { timeOfDay } from '../lib/format'
 import { AnswerDetailsPanel } from './AnswerDetailsPanel'
 import { OperationCard } from './banking/OperationCard'
+import { PersonIcon } from './Icons'
 import { Mark } from './Mark'
 
 interface MessageItemProps {
@@ -22,13 +23,13 @@ export function MessageItem({ message, away }: MessageItemProps) {
       </article>
     )
   }
-  const { text, pending } = message
+  const { text, pending, byPerson } = message
   const [before, note, after] = pending === null ? [text, '', ''] : around(text, pending.summary)
   return (
     <article className="message from-assistant" data-testid="message-assistant">
-      <Mark />
+      {byPerson ? <PersonIcon /> : <Mark />}
       <div className="answer">
-        <h2 className="visually-hidden">Assistant</h2>
+        <h2 className={byPerson ? 'person-name' : 'visually-hidden'}>{byPerson ? 'A person of the bank' : 'Assistant'}</h2>
         {before !== '' && <p className="bubble">{before}</p>}
         {pending !== null && <OperationCard key={pending.id} pending={pending} note={note} away={away} />}
         {after !== '' && <p className="bubble">{after}</p>}

@@ -3,11 +3,11 @@ import type { User } from '../api/types'
 import type { Draft } from '../conversation/draft'
 import { bankSession } from '../identity/session'
 import type { Page } from '../lib/usePage'
+import { AccountLink } from './AccountLink'
 import { Bank } from './Bank'
 import { AccountsPage } from './banking/AccountsPage'
 import { ActivityPage } from './banking/ActivityPage'
 import { PayeesPage } from './banking/PayeesPage'
-import { PersonIcon } from './Icons'
 import { AccountPage } from './identity/AccountPage'
 import { LinkedNotice } from './identity/LinkedNotice'
 import { Places } from './Places'
@@ -55,19 +55,7 @@ export function SignedInBank({ user, linked, draft, page, detail, go }: SignedIn
       draft={draft}
       banks={banks}
       places={banks && <Places page={page} />}
-      account={
-        <a
-          ref={link}
-          className="account-link"
-          href="#account"
-          data-testid="account-link"
-          aria-label={`Your account, ${user.display_name}`}
-          aria-current={page === 'account' ? 'page' : undefined}
-        >
-          <PersonIcon />
-          <span className="account-link-name">{user.display_name}</span>
-        </a>
-      }
+      account={<AccountLink user={user} current={page === 'account'} linkRef={link} />}
       notice={<LinkedNotice provider={linked} onClose={closeNotice} />}
       cover={coverOf()}
     />

@@ -1,11 +1,12 @@
 import { useCallback, useEffect, useReducer, useRef } from 'react'
 import { listOperations } from '../api/banking'
-import { listMessages, sendChat } from '../api/client'
+import { listMessages, readSession, sendChat, takeBack } from '../api/client'
 import { failureFromException } from '../api/failure'
 import type { OperationPage } from '../api/types'
 import { readConversationId, writeConversationId } from '../lib/storage'
 import type { Draft } from './draft'
 import { type Conversation, emptyConversation, reduce, undelivered } from './state'
+import { usePerson } from './usePerson'
 
 const NO_OPERATIONS: Pick<OperationPage, 'items'> = { items: [] }
 
@@ -16,6 +17,8 @@ export interface ConversationActions {
   withdraw: () => string
   open: (sessionId: string) => void
   startNew: () => void
+  /** Go on with the assistant instead of a person. */
+  takeBack: () => Promise<void>
 }
 
 interface ConversationOptions {
@@ -76,14 +79,15 @@ export function useConversation({
       draft.settle()
       dispatch({ type: 'opening', sessionId: id })
       try {
-        const [messages, operations] = await Promise.all([
+        const [messages, session, operations] = await Promise.all([
           listMessages(id, signal),
+          readSession(id, signal),
           banks ? listOperations(null) : NO_OPERATIONS,
         ])
         if (signal.aborted) return
         writeConversationId(owner, id)
         const waiting = operations.items.filter(({ status }) => status === 'pending')
-        dispatch({ type: 'opened', messages, waiting })
+        dispatch({ type: 'opened', messages, waiting, handoff: session.handoff })
       } catch (cause) {
         if (signal.aborted) return
         const failure = failureFromException(cause)
@@ -109,6 +113,7 @@ export function useConversation({
   }, [owner, open])
 
   const failed = undelivered(conversation)
+  usePerson(conversation, dispatch)
 
   return {
     conversation,
@@ -126,5 +131,10 @@ export function useConversation({
     },
     open: (id) => void open(id),
     startNew,
+    takeBack: async () => {
+      if (sessionId === null) return
+      await takeBack(sessionId)
+      dispatch({ type: 'heard', sessionId, messages: [], handoff: null })
+    },
   }
 }

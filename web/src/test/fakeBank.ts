@@ -100,6 +100,7 @@ export class FakeBank {
   readonly devices: unknown[] = []
   registerFailure: Failing | null = null
   offline = false
+  handoff: Session['handoff'] = null
   readonly money = new FakeMoney()
   readonly calls: string[] = []
   /** Holds back who the caller is, once that is found. */
@@ -129,6 +130,11 @@ export class FakeBank {
         return success({ items: this.sessions, next_cursor: null })
       case 'POST /api/v2/chat':
         return this.chat((await request.json()) as ChatRequest)
+      case 'GET /api/v2/sessions/{id}':
+        return success(session({ handoff: this.handoff }))
+      case 'POST /api/v2/sessions/{id}/hand-back':
+        this.handoff = null
+        return success(session())
       case 'GET /api/v2/sessions/{id}/messages':
         return this.messagesFailure
           ? failure(this.messagesFailure)
@@ -270,6 +276,7 @@ export function session(changes: Partial<Session> = {}): Session {
     message_count: 2,
     created_at: '2025-11-20T10:00:00.000Z',
     last_message_at: '2025-11-20T10:00:00.000Z',
+    handoff: null,
     ...changes,
   }
 }

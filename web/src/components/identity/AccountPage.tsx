@@ -9,10 +9,11 @@ import { Title } from './Title'
 
 interface AccountPageProps {
   user: User
+  backTo?: string
   onClose: () => void
 }
 
-export function AccountPage({ user, onClose }: AccountPageProps) {
+export function AccountPage({ user, backTo = 'the conversation', onClose }: AccountPageProps) {
   const view = useLoaded(readFactors)
   return (
     <main className="page">
@@ -20,7 +21,7 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
         <div className="account-head">
           <Title>Your account</Title>
           <button type="button" className="button button-quiet" onClick={onClose}>
-            Back to the conversation
+            Back to {backTo}
           </button>
         </div>
         <section className="account-section" aria-labelledby="account-you">

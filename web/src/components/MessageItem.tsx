@@ -29,7 +29,11 @@ export function MessageItem({ message, away }: MessageItemProps) {
     <article className="message from-assistant" data-testid="message-assistant">
       {byPerson ? <PersonIcon /> : <Mark />}
       <div className="answer">
-        <h2 className={byPerson ? 'person-name' : 'visually-hidden'}>{byPerson ? 'A person of the bank' : 'Assistant'}</h2>
+        {byPerson ? (
+          <h2 className="person-name">A person of the bank</h2>
+        ) : (
+          <h2 className="visually-hidden">Assistant</h2>
+        )}
         {before !== '' && <p className="bubble">{before}</p>}
         {pending !== null && <OperationCard key={pending.id} pending={pending} note={note} away={away} />}
         {after !== '' && <p className="bubble">{after}</p>}

@@ -315,7 +315,8 @@ function isFailing(answer: unknown): answer is Failing {
 }
 
 function success(data: unknown, status = 200): Response {
-  return Response.json({ success: true, data, metadata: { ...metadata, timestamp: new Date().toISOString() } }, { status })
+  const now = { ...metadata, timestamp: new Date().toISOString() }
+  return Response.json({ success: true, data, metadata: now }, { status })
 }
 
 function failure({ status, message, code = 'ERROR', details = {} }: Failing): Response {

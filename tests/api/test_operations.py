@@ -42,6 +42,7 @@ async def test_propose_confirm_and_read_the_receipt(ana: Signed) -> None:
         *("pending", "12.50", "0.00", "USD", []),
     )
     assert data["confirmation_code"] is None
+    assert data["from_account"] == ana.own("12.50")["from_account"]
     assert "$12.50" in data["summary"]
     assert (await ana.get(f"/operations/{data['id']}")).json()["data"] == data
     assert (await ana.post(f"/operations/{data['id']}/step-up")).json()["data"] == {"challenge": None}

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from itertools import count
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from llm_banking.identity.totp import hotp, step_at
-from llm_banking.kit.clock import utc_now
 from llm_banking.proof.bench import RunningServer
+from tests.e2e.steps import PASSWORD, add_authenticator, answer_code, ask, enrol_app, sign_in, stored, watched_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PASSWORD = "plum kettle orbit sandal"
-REFUSED = "Failed to load resource"
-"""How the browser notes an answer of 401, 403 or 422, which some of these tests are about."""
 COOKIE = "__Host-llmb_refresh"
 
 _numbers = count(1)
@@ -26,25 +21,8 @@ _numbers = count(1)
 
 @pytest.fixture
 def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
-    """The page in a fresh profile; an error of a script, a breach of its policy or a fetch from elsewhere fails."""
-    complaints: list[str] = []
-    address = server.url.replace("127.0.0.1", "localhost")
-    found = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    found.on("console", lambda message: note(complaints, message))
-    found.on("pageerror", lambda error: complaints.append(str(error)))
-    found.on(
-        "request",
-        lambda request: None if request.url.startswith((address, "data:")) else complaints.append(request.url),
-    )
-    found.goto(address)
-    expect(found.get_by_test_id("composer")).to_be_visible()
-    yield found
-    assert complaints == []
-
-
-def note(complaints: list[str], message: ConsoleMessage) -> None:
-    if message.type == "error" and not message.text.startswith(REFUSED):
-        complaints.append(message.text)
+    with watched_page(browser, server) as found:
+        yield found
 
 
 def sign_up(page: Page) -> str:
@@ -60,22 +38,10 @@ def sign_up(page: Page) -> str:
     return email
 
 
-def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
-    page.get_by_label("E-mail or customer number").fill(name)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-
-
 def sign_out(page: Page) -> None:
     page.get_by_test_id("account-link").click()
     page.get_by_test_id("sign-out").click()
     expect(page.get_by_test_id("demo-notice")).to_be_visible()
-
-
-def ask(page: Page, text: str) -> None:
-    page.get_by_test_id("composer").fill(text)
-    page.get_by_test_id("composer").press("Enter")
-    expect(page.get_by_test_id("message-assistant").last).to_be_visible()
 
 
 def sign_in_elsewhere(client: httpx.Client, email: str, device: str) -> tuple[str, str]:
@@ -87,42 +53,6 @@ def sign_in_elsewhere(client: httpx.Client, email: str, device: str) -> tuple[st
 def lasts(client: httpx.Client, token: str, device: str) -> bool:
     """Whether a session's refresh token still works; it is used up."""
     return client.post("/api/auth/refresh", json={"refresh_token": token, "device": device}).status_code == 200
-
-
-def enrol_app(page: Page) -> bytes:
-    """Set up the authenticator app; returns its secret."""
-    page.get_by_test_id("account-link").click()
-    page.get_by_role("button", name="Set up an app").click()
-    expect(page.get_by_role("img", name="QR code")).to_be_visible()
-    secret = base64.b32decode(page.get_by_test_id("totp-secret").inner_text().replace(" ", ""))
-    answer_code(page, secret, "Confirm the code")
-    expect(page.get_by_text("The authenticator app is set up.")).to_be_visible()
-    return secret
-
-
-def answer_code(page: Page, secret: bytes, button: str, *, ahead: int = 0) -> None:
-    """Give the code of this step, or of the next: no code is taken twice."""
-    page.get_by_label("Code from your authenticator app").fill(hotp(secret, step_at(utc_now()) + ahead))
-    page.get_by_role("button", name=button).click()
-
-
-def add_authenticator(page: Page) -> None:
-    """A security key that always says yes, in the browser."""
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-    }
-    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-
-
-def stored(page: Page) -> str:
-    """Everything that scripts of the page can read from the browser's stores."""
-    return str(page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"))
 
 
 def test_a_new_customer_signs_up_chats_and_signs_out(page: Page) -> None:

@@ -5,6 +5,7 @@ import { SetUpPage } from './components/identity/SetUpPage'
 import { SignInPage } from './components/identity/SignInPage'
 import { Starting } from './components/identity/Starting'
 import { SignedInBank } from './components/SignedInBank'
+import { StaffDesk } from './components/StaffDesk'
 import { Draft } from './conversation/draft'
 import type { SessionView } from './identity/session'
 import { useSession } from './identity/useSession'
@@ -12,7 +13,7 @@ import { type Page, usePage } from './lib/usePage'
 
 export function App() {
   const session = useSession()
-  const [page, go] = usePage()
+  const [page, go, detail] = usePage()
   const [draft] = useState(() => new Draft())
   const { standing } = session
 
@@ -28,13 +29,25 @@ export function App() {
 
   if (standing.name === 'signed-in') {
     const { user } = standing
-    return user.second_factor_required ? (
-      <div className="app">
-        <Header />
-        <SetUpPage />
-      </div>
-    ) : (
-      <SignedInBank key={user.id} user={user} linked={session.linked} draft={draft} page={page} go={go} />
+    if (user.second_factor_required) {
+      return (
+        <div className="app">
+          <Header />
+          <SetUpPage />
+        </div>
+      )
+    }
+    if (user.permissions.includes('agent:handle')) return <StaffDesk key={user.id} user={user} page={page} go={go} />
+    return (
+      <SignedInBank
+        key={user.id}
+        user={user}
+        linked={session.linked}
+        draft={draft}
+        page={page}
+        detail={detail}
+        go={go}
+      />
     )
   }
   if (standing.name === 'demo' && !wantsSignIn(session, page)) {

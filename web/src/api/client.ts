@@ -1,7 +1,5 @@
-import createClient from 'openapi-fetch'
-import { bankSession } from '../identity/session'
+import { api } from './bankApi'
 import { unwrap } from './http'
-import type { paths } from './schema'
 import type {
   ChatReply,
   ChatRequest,
@@ -22,11 +20,6 @@ import type {
 
 const MESSAGES_PER_PAGE = 100
 
-const api = createClient<paths>({
-  baseUrl: window.location.origin,
-  fetch: (request) => bankSession.send(request),
-})
-
 export function sendChat(body: ChatRequest, signal: AbortSignal): Promise<ChatReply> {
   return unwrap(api.POST('/api/v2/chat', { body, signal }))
 }
@@ -46,6 +39,15 @@ export async function listMessages(sessionId: string, signal: AbortSignal): Prom
     cursor = page.next_cursor ?? undefined
   } while (cursor)
   return messages
+}
+
+export function readSession(sessionId: string, signal: AbortSignal): Promise<Session> {
+  return unwrap(api.GET('/api/v2/sessions/{session_id}', { params: { path: { session_id: sessionId } }, signal }))
+}
+
+/** Go on with the assistant instead of a person. */
+export async function takeBack(sessionId: string): Promise<void> {
+  await unwrap(api.POST('/api/v2/sessions/{session_id}/hand-back', { params: { path: { session_id: sessionId } } }))
 }
 
 export function renameSession(sessionId: string, title: string): Promise<Session> {

@@ -22,6 +22,8 @@ export class ApiFailure extends Error {
   readonly fields: FieldProblem[]
   /** Why a step-up was refused. */
   readonly reason: string | null
+  /** The operation that waits for a second factor in place of what was asked. */
+  readonly operationId: string | null
 
   constructor(kind: FailureKind, message: string, requestId: string | null, error: ErrorBody['error'] = {}) {
     super(message)
@@ -29,15 +31,21 @@ export class ApiFailure extends Error {
     this.kind = kind
     this.requestId = requestId
     this.code = typeof error.code === 'string' ? error.code : null
-    const { fields, reason } = isObject(error.details) ? (error.details as Details) : {}
+    const { fields, reason, operation_id } = isObject(error.details) ? (error.details as Details) : {}
     this.fields = Array.isArray(fields) ? fields.filter(isFieldProblem) : []
     this.reason = typeof reason === 'string' ? reason : null
+    this.operationId = typeof operation_id === 'string' ? operation_id : null
   }
 
   /** Whether the server wants a sign-in of late before it does what was asked. */
   get wantsSignIn(): boolean {
     return this.code === 'STEP_UP_REQUIRED' && this.reason === 'sign_in_again'
   }
+}
+
+/** Whether a request may have been carried out although it failed: no answer came, or the server was in trouble. */
+export function isLost({ kind }: ApiFailure): boolean {
+  return kind === 'network' || kind === 'unavailable' || kind === 'server'
 }
 
 interface ErrorBody {
@@ -48,6 +56,7 @@ interface ErrorBody {
 interface Details {
   fields?: unknown
   reason?: unknown
+  operation_id?: unknown
 }
 
 export function failureFromResponse(response: Response, body: unknown): ApiFailure {

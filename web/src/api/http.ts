@@ -1,7 +1,8 @@
+import { noteServerTime } from '../lib/serverClock'
 import { failureFromException, failureFromResponse } from './failure'
 
 export interface Answer<T> {
-  data?: { data: T }
+  data?: { data: T; metadata: { timestamp: string } }
   error?: unknown
   response: Response
 }
@@ -17,6 +18,7 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
   try {
     const { data, error, response } = await call
     if (data === undefined) throw failureFromResponse(response, error)
+    noteServerTime(data.metadata.timestamp)
     return data.data
   } catch (cause) {
     throw failureFromException(cause)

@@ -2785,7 +2785,8 @@ export interface components {
          * OperationBody
          * @description An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
          *
-         *     `amount`, `fee` and `currency` are null where no money moves.
+         *     `amount`, `fee` and `currency` are null where no money moves; `from_account` is the caller's account that pays, null
+         *     where none does.
          *     One whose `when` is not "now" is `scheduled` once it was confirmed; its payments are at
          *     GET /api/v2/scheduled-payments/{id}. `id` stays the same; `confirmation_code` is there once it was confirmed,
          *     `executed_at` once it was executed.
@@ -2828,6 +2829,8 @@ export interface components {
             executed_at: string | null;
             /** Confirmation Code */
             confirmation_code: string | null;
+            /** From Account */
+            from_account: string | null;
         };
         /**
          * OperationPage

@@ -11,6 +11,35 @@ export type Session = Schemas['SessionBody']
 export type SessionPage = Schemas['Page_SessionBody_']
 export type StoredMessage = Schemas['MessageBody']
 
+export type Account = Schemas['AccountBody']
+export type Card = Schemas['CardBody']
+export type DeskItem = Schemas['DeskItem']
+export type DeskConversation = Schemas['DeskConversation']
+/** A person of the bank who answers instead of the assistant: called, or there. */
+export type Handoff = Schemas['HandoffBody']
+export type Money = Schemas['MoneyBody']
+export type Operation = Schemas['OperationBody']
+export type OperationPage = Schemas['OperationPage']
+export type Payee = Schemas['PayeeBody']
+export type PayeeKind = Schemas['PayeeKind']
+export type StatementFormat = Schemas['StatementFormat']
+export type TransactionPage = Schemas['Page_TransactionBody_']
+export type Transaction = Schemas['TransactionBody']
+
+/** Somebody to pay: at this bank by the reference of their account, elsewhere by account number. */
+export type PayeeRequest = { kind: PayeeKind; name: string } & (
+  | { account_reference: string; account_number?: undefined }
+  | { account_number: string; account_reference?: undefined }
+)
+
+/** What waits for its owner's approval; `summary` is the text that was frozen. One factor of `requires` is proved. */
+export interface Pending {
+  id: string
+  summary: string
+  expires_at: string
+  requires: string[]
+}
+
 export type User = Schemas['UserBody']
 export type Access = Schemas['AccessBody']
 export type Challenge = Schemas['ChallengeBody']

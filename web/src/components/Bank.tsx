@@ -20,6 +20,10 @@ interface BankProps {
   customerName: string | null
   draft: Draft
   demo?: boolean
+  /** Whether the caller has accounts, and what waits to be confirmed. */
+  banks?: boolean
+  /** The ways to the pages beside the conversation. */
+  places?: ReactNode
   account: ReactNode
   /** What has just happened, above the page. */
   notice?: ReactNode
@@ -28,9 +32,10 @@ interface BankProps {
 }
 
 export function Bank(props: BankProps) {
-  const { owner, customerId, listOwner, customerName, draft, demo = false, account, notice, cover } = props
+  const { owner, customerId, listOwner, customerName, draft, places, account, notice, cover } = props
+  const { demo = false, banks = false } = props
   const sessions = useSessions(listOwner)
-  const talk = useConversation({ customerId, owner, draft, onAnswered: sessions.refresh })
+  const talk = useConversation({ customerId, owner, banks, draft, onAnswered: sessions.refresh })
   const narrow = useMediaQuery('(max-width: 899px)')
   const [drawerOpen, setDrawerOpen] = useState(false)
   const composer = useRef<HTMLTextAreaElement>(null)
@@ -80,6 +85,7 @@ export function Bank(props: BankProps) {
       <Header
         demo={demo}
         start={narrow && !covered && openDrawer}
+        places={places}
         account={account}
         end={narrow && !covered && newConversation}
       />
@@ -105,6 +111,7 @@ export function Bank(props: BankProps) {
           customerName={customerName}
           owner={owner}
           draft={draft}
+          covered={covered}
         />
       </div>
     </div>

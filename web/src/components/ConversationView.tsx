@@ -2,6 +2,7 @@ import { type RefObject, useEffect, useRef, useState } from 'react'
 import type { Draft } from '../conversation/draft'
 import type { ConversationActions } from '../conversation/useConversation'
 import { Composer } from './Composer'
+import { PersonNotice } from './PersonNotice'
 import { Transcript } from './Transcript'
 import { TroubleNotice } from './TroubleNotice'
 import { Welcome } from './Welcome'
@@ -12,9 +13,10 @@ interface ConversationViewProps {
   customerName: string | null
   owner: string
   draft: Draft
+  covered: boolean
 }
 
-export function ConversationView({ talk, inputRef, customerName, owner, draft: kept }: ConversationViewProps) {
+export function ConversationView({ talk, inputRef, customerName, owner, draft: kept, covered }: ConversationViewProps) {
   const { conversation } = talk
   const [draft, setShownDraft] = useState(() => kept.read(owner))
   const scroller = useRef<HTMLDivElement>(null)
@@ -77,8 +79,10 @@ export function ConversationView({ talk, inputRef, customerName, owner, draft: k
             />
           )
         }
+        covered={covered}
         onNextStep={sendChosen}
       />
+      <PersonNotice handoff={conversation.handoff} onTakeBack={talk.takeBack} />
       <Composer draft={draft} busy={busy} inputRef={inputRef} onChange={setDraft} onSend={sendDraft} />
     </main>
   )

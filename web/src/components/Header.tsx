@@ -4,11 +4,12 @@ import { Mark } from './Mark'
 interface HeaderProps {
   demo?: boolean
   start?: ReactNode
+  places?: ReactNode
   account?: ReactNode
   end?: ReactNode
 }
 
-export function Header({ demo = false, start, account, end }: HeaderProps) {
+export function Header({ demo = false, start, places, account, end }: HeaderProps) {
   return (
     <>
       <header className="topbar">
@@ -17,6 +18,7 @@ export function Header({ demo = false, start, account, end }: HeaderProps) {
           <Mark />
           <span className="brand-name">Harborlight Bank</span>
         </div>
+        {places}
         {account}
         {end}
       </header>

@@ -3,10 +3,14 @@ import type { User } from '../api/types'
 import type { Draft } from '../conversation/draft'
 import { bankSession } from '../identity/session'
 import type { Page } from '../lib/usePage'
+import { AccountLink } from './AccountLink'
 import { Bank } from './Bank'
-import { PersonIcon } from './Icons'
+import { AccountsPage } from './banking/AccountsPage'
+import { ActivityPage } from './banking/ActivityPage'
+import { PayeesPage } from './banking/PayeesPage'
 import { AccountPage } from './identity/AccountPage'
 import { LinkedNotice } from './identity/LinkedNotice'
+import { Places } from './Places'
 
 interface SignedInBankProps {
   user: User
@@ -14,17 +18,28 @@ interface SignedInBankProps {
   linked: string | null
   draft: Draft
   page: Page
+  /** What on the page the address names. */
+  detail: string | null
   go: (page: Page) => void
 }
 
-export function SignedInBank({ user, linked, draft, page, go }: SignedInBankProps) {
+export function SignedInBank({ user, linked, draft, page, detail, go }: SignedInBankProps) {
+  const banks = user.permissions.includes('banking:read')
   const link = useRef<HTMLAnchorElement>(null)
   const before = useRef(page)
 
   useEffect(() => {
-    if (before.current === 'account' && page !== 'account') link.current?.focus()
+    if (before.current === 'account' && page === 'conversation' && focusIsLost()) link.current?.focus()
     before.current = page
   }, [page])
+
+  const coverOf = () => {
+    if (page === 'account') return <AccountPage user={user} onClose={() => go('conversation')} />
+    if (!banks) return null
+    if (page === 'accounts') return <AccountsPage accountId={detail} />
+    if (page === 'payees') return <PayeesPage />
+    return page === 'activity' ? <ActivityPage /> : null
+  }
 
   const closeNotice = () => {
     bankSession.dismissNotice()
@@ -38,21 +53,15 @@ export function SignedInBank({ user, linked, draft, page, go }: SignedInBankProp
       listOwner={null}
       customerName={user.display_name}
       draft={draft}
-      account={
-        <a
-          ref={link}
-          className="account-link"
-          href="#account"
-          data-testid="account-link"
-          aria-label={`Your account, ${user.display_name}`}
-          aria-current={page === 'account' ? 'page' : undefined}
-        >
-          <PersonIcon />
-          <span className="account-link-name">{user.display_name}</span>
-        </a>
-      }
+      banks={banks}
+      places={banks && <Places page={page} />}
+      account={<AccountLink user={user} current={page === 'account'} linkRef={link} />}
       notice={<LinkedNotice provider={linked} onClose={closeNotice} />}
-      cover={page === 'account' ? <AccountPage user={user} onClose={() => go('conversation')} /> : null}
+      cover={coverOf()}
     />
   )
+}
+
+function focusIsLost(): boolean {
+  return document.activeElement === null || document.activeElement === document.body
 }

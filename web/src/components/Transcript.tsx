@@ -10,13 +10,16 @@ interface TranscriptProps {
   scrollerRef: RefObject<HTMLDivElement | null>
   welcome: ReactNode
   trouble: ReactNode
+  /** Whether another page covers this one. */
+  covered: boolean
   onNextStep: (text: string) => void
 }
 
-export function Transcript({ conversation, scrollerRef, welcome, trouble, onNextStep }: TranscriptProps) {
+export function Transcript({ conversation, scrollerRef, welcome, trouble, covered, onNextStep }: TranscriptProps) {
   const { messages, status } = conversation
   const last = messages.at(-1)
-  const nextSteps = status === 'idle' && last?.role === 'assistant' ? last.nextSteps : []
+  const answered = status === 'idle' && last?.role === 'assistant' && last.pending === null // a card has its buttons
+  const nextSteps = answered ? last.nextSteps : []
 
   useEffect(() => {
     if (scrollerRef.current) showLatestTurn(scrollerRef.current)
@@ -29,7 +32,7 @@ export function Transcript({ conversation, scrollerRef, welcome, trouble, onNext
         {status === 'loading' && <p className="loading">Opening your conversation…</p>}
         <div role="log" aria-live="polite" aria-label="Messages" aria-busy={status === 'loading'} className="log">
           {messages.map((message) => (
-            <MessageItem key={message.key} message={message} />
+            <MessageItem key={message.key} message={message} away={covered || status === 'sending'} />
           ))}
           {status === 'sending' && <Typing />}
         </div>

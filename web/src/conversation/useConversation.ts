@@ -1,9 +1,14 @@
 import { useCallback, useEffect, useReducer, useRef } from 'react'
-import { listMessages, sendChat } from '../api/client'
+import { listOperations } from '../api/banking'
+import { listMessages, readSession, sendChat, takeBack } from '../api/client'
 import { failureFromException } from '../api/failure'
+import type { OperationPage } from '../api/types'
 import { readConversationId, writeConversationId } from '../lib/storage'
 import type { Draft } from './draft'
 import { type Conversation, emptyConversation, reduce, undelivered } from './state'
+import { usePerson } from './usePerson'
+
+const NO_OPERATIONS: Pick<OperationPage, 'items'> = { items: [] }
 
 export interface ConversationActions {
   conversation: Conversation
@@ -12,6 +17,8 @@ export interface ConversationActions {
   withdraw: () => string
   open: (sessionId: string) => void
   startNew: () => void
+  /** Go on with the assistant instead of a person. */
+  takeBack: () => Promise<void>
 }
 
 interface ConversationOptions {
@@ -19,6 +26,8 @@ interface ConversationOptions {
   customerId: string | null
   /** Whose conversation this tab remembers. */
   owner: string
+  /** Whether the caller has operations that may wait. */
+  banks: boolean
   draft: Draft
   onAnswered: () => void
 }
@@ -26,6 +35,7 @@ interface ConversationOptions {
 export function useConversation({
   customerId,
   owner,
+  banks,
   draft,
   onAnswered,
 }: ConversationOptions): ConversationActions {
@@ -69,10 +79,15 @@ export function useConversation({
       draft.settle()
       dispatch({ type: 'opening', sessionId: id })
       try {
-        const messages = await listMessages(id, signal)
+        const [messages, session, operations] = await Promise.all([
+          listMessages(id, signal),
+          readSession(id, signal),
+          banks ? listOperations(null) : NO_OPERATIONS,
+        ])
         if (signal.aborted) return
         writeConversationId(owner, id)
-        dispatch({ type: 'opened', messages })
+        const waiting = operations.items.filter(({ status }) => status === 'pending')
+        dispatch({ type: 'opened', messages, waiting, handoff: session.handoff })
       } catch (cause) {
         if (signal.aborted) return
         const failure = failureFromException(cause)
@@ -80,7 +95,7 @@ export function useConversation({
         dispatch({ type: 'openFailed', failure })
       }
     },
-    [beginRequest, draft, owner],
+    [banks, beginRequest, draft, owner],
   )
 
   const startNew = useCallback(() => {
@@ -98,6 +113,7 @@ export function useConversation({
   }, [owner, open])
 
   const failed = undelivered(conversation)
+  usePerson(conversation, dispatch)
 
   return {
     conversation,
@@ -115,5 +131,10 @@ export function useConversation({
     },
     open: (id) => void open(id),
     startNew,
+    takeBack: async () => {
+      if (sessionId === null) return
+      await takeBack(sessionId)
+      dispatch({ type: 'heard', sessionId, messages: [], handoff: null })
+    },
   }
 }

@@ -252,7 +252,7 @@ describe('linking an account with a provider', () => {
     resume()
     window.location.hash = '#linked=google'
     await renderPage()
-    expect(screen.getByText(/Your Google account is linked/).closest('[role="status"]')).toBeTruthy()
+    expect((await screen.findByText(/Your Google account is linked/)).closest('[role="status"]')).toBeTruthy()
     expect(window.location.href).not.toContain('linked')
     press('Close')
     expect(screen.queryByTestId('linked')).toBeNull()

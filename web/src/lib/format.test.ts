@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { duration, humanize, percent, recentDate } from './format'
+import { duration, humanize, money, percent, recentDate } from './format'
 
 const now = new Date(2025, 10, 21, 9, 0)
 
@@ -17,6 +17,18 @@ describe('recentDate', () => {
   it('adds the year to a date of another year', () => {
     expect(recentDate(new Date(2024, 4, 2).toISOString(), now)).toContain('2024')
     expect(recentDate(new Date(2025, 4, 2).toISOString(), now)).not.toContain('2025')
+  })
+})
+
+describe('money', () => {
+  it("is written exactly, however large, with the currency's own digits", () => {
+    expect(money({ amount: '9007199254740993.07', currency: 'USD' })).toContain('9,007,199,254,740,993.07')
+    expect(money({ amount: '1500', currency: 'JPY' })).toMatch(/1,500$/)
+  })
+
+  it('has a sign where it is asked for', () => {
+    expect(money({ amount: '12.50', currency: 'USD' }, true)).toBe('+$12.50')
+    expect(money({ amount: '-12.50', currency: 'USD' }, true)).toBe('-$12.50')
   })
 })
 

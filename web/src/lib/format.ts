@@ -1,8 +1,12 @@
+import type { Money } from '../api/types'
+
 const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' })
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
 const dayOfYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
 const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+
+const currencies = new Map<string, Intl.NumberFormat>()
 
 const DAY_MS = 86_400_000
 
@@ -22,6 +26,23 @@ export function recentDate(iso: string, now: Date): string {
   if (daysAgo === 1) return 'Yesterday'
   if (daysAgo < 7) return weekday.format(moment)
   return (moment.getFullYear() === now.getFullYear() ? day : dayOfYear).format(moment)
+}
+
+/** An exact amount in its currency; with `signed` what came in carries its sign too. */
+export function money({ amount, currency }: Money, signed = false): string {
+  const signDisplay = signed ? 'exceptZero' : 'auto'
+  const key = `${currency} ${signDisplay}`
+  let format = currencies.get(key)
+  if (!format) {
+    format = new Intl.NumberFormat(undefined, { style: 'currency', currency, signDisplay })
+    currencies.set(key, format)
+  }
+  return format.format(amount as Intl.StringNumericLiteral)
+}
+
+/** The day where the reader is. */
+export function dayOf(iso: string): string {
+  return dayOfYear.format(new Date(iso))
 }
 
 export function percent(fraction: number): number {

@@ -1,17 +1,18 @@
 import { useCallback, useSyncExternalStore } from 'react'
 
-const PAGES = ['sign-in', 'sign-up', 'account'] as const
+const PAGES = ['sign-in', 'sign-up', 'account', 'accounts', 'payees', 'activity'] as const
 
 export type Page = 'conversation' | (typeof PAGES)[number]
 
-/** Which page the address names, and how to go to another. The browser's back button works. */
-export function usePage(): [Page, (page: Page) => void] {
+/** Which page the address names, how to go to another, and what on it is meant. The browser's back button works. */
+export function usePage(): [Page, (page: Page) => void, string | null] {
   const hash = useSyncExternalStore(subscribe, () => window.location.hash)
-  const page = PAGES.find((name) => hash === `#${name}`) ?? 'conversation'
+  const [named, detail = null] = hash.slice(1).split('/')
+  const page = PAGES.find((name) => name === named) ?? 'conversation'
   const go = useCallback((next: Page) => {
     window.location.hash = next === 'conversation' ? '' : next
   }, [])
-  return [page, go]
+  return [page, go, detail]
 }
 
 function subscribe(notify: () => void): () => void {

@@ -1,5 +1,6 @@
 import { vi } from 'vitest'
 import type { Challenge, ChatReply, ChatRequest, Factors, OwnSession, Session, StoredMessage, User } from '../api/types'
+import { FakeMoney } from './fakeMoney'
 
 export const SESSION_ID = '0198a000-0000-7000-8000-000000000001'
 export const REQUEST_ID = 'req-test-1'
@@ -99,6 +100,8 @@ export class FakeBank {
   readonly devices: unknown[] = []
   registerFailure: Failing | null = null
   offline = false
+  handoff: Session['handoff'] = null
+  readonly money = new FakeMoney()
   readonly calls: string[] = []
   /** Holds back who the caller is, once that is found. */
   meGate: Promise<void> = Promise.resolve()
@@ -127,6 +130,11 @@ export class FakeBank {
         return success({ items: this.sessions, next_cursor: null })
       case 'POST /api/v2/chat':
         return this.chat((await request.json()) as ChatRequest)
+      case 'GET /api/v2/sessions/{id}':
+        return success(session({ handoff: this.handoff }))
+      case 'POST /api/v2/sessions/{id}/hand-back':
+        this.handoff = null
+        return success(session())
       case 'GET /api/v2/sessions/{id}/messages':
         return this.messagesFailure
           ? failure(this.messagesFailure)
@@ -136,8 +144,16 @@ export class FakeBank {
       case 'DELETE /api/v2/sessions/{id}':
         return success({ id: SESSION_ID, deleted: true })
       default:
-        throw new Error(`The fake bank does not answer ${route}.`)
+        return this.banking(route, request)
     }
+  }
+
+  private async banking(route: string, request: Request): Promise<Response> {
+    const text = await request.text()
+    const answer = this.money.answer(route, text === '' ? null : JSON.parse(text))
+    if (answer === undefined) throw new Error(`The fake bank does not answer ${route}.`)
+    if (answer === 'offline') throw new TypeError('Failed to fetch')
+    return isFailing(answer) ? failure(answer) : success(answer)
   }
 
   /** As if the session had been ended from elsewhere. */
@@ -260,6 +276,7 @@ export function session(changes: Partial<Session> = {}): Session {
     message_count: 2,
     created_at: '2025-11-20T10:00:00.000Z',
     last_message_at: '2025-11-20T10:00:00.000Z',
+    handoff: null,
     ...changes,
   }
 }
@@ -293,8 +310,13 @@ async function withAbort(response: Response, signal: AbortSignal): Promise<Respo
   return new Response(body, response)
 }
 
+function isFailing(answer: unknown): answer is Failing {
+  return typeof (answer as Failing).message === 'string'
+}
+
 function success(data: unknown, status = 200): Response {
-  return Response.json({ success: true, data, metadata }, { status })
+  const now = { ...metadata, timestamp: new Date().toISOString() }
+  return Response.json({ success: true, data, metadata: now }, { status })
 }
 
 function failure({ status, message, code = 'ERROR', details = {} }: Failing): Response {

@@ -8,6 +8,14 @@ HTMLDialogElement.prototype.close = function close() {
   this.open = false
 }
 
+/** jsdom lays nothing out. */
+globalThis.ResizeObserver = class {
+  observe() {}
+  unobserve() {}
+  disconnect() {}
+}
+HTMLElement.prototype.scrollIntoView = () => {}
+
 beforeEach(() => {
   localStorage.clear()
   sessionStorage.clear()

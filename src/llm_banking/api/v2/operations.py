@@ -22,7 +22,7 @@ from llm_banking.identity.step_up import Method, Refusal
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.money import Money
 from llm_banking.operations.drafts import BillPayment, Draft, Kind, OwnTransfer, PayeeTransfer
-from llm_banking.operations.records import MAX_PAGE_ROWS, Record, record_of, records_of
+from llm_banking.operations.records import MAX_PAGE_ROWS, Pending, Record, record_of, records_of
 from llm_banking.operations.when import NOW
 
 routes = router("/api/v2/operations", "operations")
@@ -93,7 +93,8 @@ OperationRequest = Annotated[
 class OperationBody(Model):
     """An operation from its proposal on. `summary` is the text to show; one of the factors in `requires` is proved.
 
-    `amount`, `fee` and `currency` are null where no money moves.
+    `amount`, `fee` and `currency` are null where no money moves; `from_account` is the caller's account that pays, null
+    where none does.
     One whose `when` is not "now" is `scheduled` once it was confirmed; its payments are at
     GET /api/v2/scheduled-payments/{id}. `id` stays the same; `confirmation_code` is there once it was confirmed,
     `executed_at` once it was executed.
@@ -112,6 +113,7 @@ class OperationBody(Model):
     expires_at: Timestamp
     executed_at: Timestamp | None
     confirmation_code: str | None
+    from_account: UUID | None
 
 
 class OperationPage(Model):
@@ -154,6 +156,7 @@ def body_of(record: Record) -> OperationBody:
         expires_at=pending.expires_at,
         executed_at=done.executed_at if done is not None else None,
         confirmation_code=done.confirmation_code if done is not None else None,
+        from_account=_from_account(pending),
     )
 
 
@@ -161,6 +164,11 @@ def decimal(payload: Mapping[str, Any], name: str) -> str | None:
     """An amount of a payload that has some."""
     minor, currency = payload.get(name), payload.get("currency")
     return None if minor is None or currency is None else Money(minor, currency).as_decimal_string()
+
+
+def _from_account(pending: Pending) -> UUID | None:
+    payer = pending.payload.get("payer")
+    return None if payer is None else UUID(payer["account_id"])
 
 
 async def approved(

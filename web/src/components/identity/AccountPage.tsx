@@ -1,6 +1,7 @@
+import { readFactors } from '../../api/client'
 import type { User } from '../../api/types'
 import { bankSession } from '../../identity/session'
-import { useFactors } from '../../identity/useFactors'
+import { useLoaded } from '../../lib/useLoaded'
 import { Linking } from './Linking'
 import { SecondFactors } from './SecondFactors'
 import { SignedInPlaces } from './SignedInPlaces'
@@ -8,18 +9,19 @@ import { Title } from './Title'
 
 interface AccountPageProps {
   user: User
+  backTo?: string
   onClose: () => void
 }
 
-export function AccountPage({ user, onClose }: AccountPageProps) {
-  const view = useFactors()
+export function AccountPage({ user, backTo = 'the conversation', onClose }: AccountPageProps) {
+  const view = useLoaded(readFactors)
   return (
     <main className="page">
       <div className="account">
         <div className="account-head">
           <Title>Your account</Title>
           <button type="button" className="button button-quiet" onClick={onClose}>
-            Back to the conversation
+            Back to {backTo}
           </button>
         </div>
         <section className="account-section" aria-labelledby="account-you">
@@ -43,7 +45,7 @@ export function AccountPage({ user, onClose }: AccountPageProps) {
             )}
           </dl>
         </section>
-        <SecondFactors view={view} onChanged={view.setFactors} />
+        <SecondFactors view={view} onChanged={view.set} />
         <Linking />
         <SignedInPlaces />
         <section className="account-section" aria-labelledby="account-session">

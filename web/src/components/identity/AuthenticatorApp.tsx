@@ -1,4 +1,4 @@
-import { type FormEvent, useRef, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { beginStepUp, confirmTotp, disableTotp, enrolTotp } from '../../api/client'
 import type { Challenge, Factors, Proof, StepUpAnswer, TotpEnrolment } from '../../api/types'
 import { useSubmit } from '../../lib/useSubmit'
@@ -8,13 +8,11 @@ import { FormProblem } from './FormProblem'
 import { CodeField, ProofForm } from './ProofForm'
 import { QrCode } from './QrCode'
 import { SubmitButton } from './SubmitButton'
+import { useFactorChange } from './useFactorChange'
 
-type Mode =
-  | { name: 'view' }
+type Step =
   | { name: 'proving'; action: 'totp.enrol' | 'totp.disable'; challenge: Challenge }
   | { name: 'enrolling'; enrolment: TotpEnrolment }
-
-const VIEW: Mode = { name: 'view' }
 
 interface AuthenticatorAppProps {
   factors: Factors
@@ -22,53 +20,34 @@ interface AuthenticatorAppProps {
 }
 
 export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) {
-  const [mode, setMode] = useState(VIEW)
-  const [done, setDone] = useState('')
-  const heading = useRef<HTMLHeadingElement>(null)
-  const { busy, problem, submit } = useSubmit({})
+  const change = useFactorChange<Step>(onChanged)
+  const { step, heading, busy, leave, finish } = change
 
-  const leave = () => {
-    setMode(VIEW)
-    heading.current?.focus()
+  const prove = async (action: 'totp.enrol' | 'totp.disable'): Promise<Step> => ({
+    name: 'proving',
+    action,
+    challenge: await beginStepUp(action),
+  })
+
+  const enrol = async (answer: StepUpAnswer | null): Promise<Step> => {
+    const enrolment = await enrolTotp(answer)
+    heading.current?.focus() // the picture and the key come before the field for the code
+    return { name: 'enrolling', enrolment }
   }
 
-  const finish = (changed: Factors, words: string) => {
-    onChanged(changed)
-    setDone(words)
-    leave()
-  }
+  const setUp = () => change.begin(() => (factors.passkeys.length > 0 ? prove('totp.enrol') : enrol(null)))
 
-  const prove = async (action: 'totp.enrol' | 'totp.disable') =>
-    setMode({ name: 'proving', action, challenge: await beginStepUp(action) })
-
-  /** The picture and the key come before the field for the code, so the focus goes above them. */
-  const enrol = async (answer: StepUpAnswer | null) => {
-    setMode({ name: 'enrolling', enrolment: await enrolTotp(answer) })
-    heading.current?.focus()
-  }
-
-  const setUp = () =>
-    submit(async () => {
-      setDone('')
-      if (factors.passkeys.length > 0) await prove('totp.enrol')
-      else await enrol(null)
-    })
-
-  const remove = () =>
-    submit(async () => {
-      setDone('')
-      await prove('totp.disable')
-    })
+  const remove = () => change.begin(() => prove('totp.disable'))
 
   const giveProof = async (action: 'totp.enrol' | 'totp.disable', challenge: Challenge, proof: Proof) => {
     const answer = { challenge_id: challenge.challenge_id, ...proof }
-    if (action === 'totp.enrol') await enrol(answer)
+    if (action === 'totp.enrol') change.go(await enrol(answer))
     else finish(await disableTotp(answer), 'The authenticator app is removed.')
   }
 
   return (
-    <AccountSection title="Authenticator app" headingRef={heading} done={done} problem={problem}>
-      {mode.name === 'view' && (
+    <AccountSection title="Authenticator app" headingRef={heading} done={change.done} problem={change.problem}>
+      {step === null && (
         <>
           <p>
             {factors.totp
@@ -87,27 +66,27 @@ export function AuthenticatorApp({ factors, onChanged }: AuthenticatorAppProps) 
           </div>
         </>
       )}
-      {mode.name === 'proving' && (
+      {step?.name === 'proving' && (
         <>
           <p>
-            {mode.action === 'totp.enrol'
+            {step.action === 'totp.enrol'
               ? 'Confirm first that it is you.'
               : 'Remove the app? Signing in will not ask for its code any more.'}
           </p>
           <ProofForm
-            key={mode.challenge.challenge_id}
-            challenge={mode.challenge}
-            action={mode.action === 'totp.enrol' ? 'Continue' : 'Remove the app'}
-            onProof={(proof) => giveProof(mode.action, mode.challenge, proof)}
-            onRestart={() => void (mode.action === 'totp.enrol' ? setUp() : remove())}
+            key={step.challenge.challenge_id}
+            challenge={step.challenge}
+            action={step.action === 'totp.enrol' ? 'Continue' : 'Remove the app'}
+            onProof={(proof) => giveProof(step.action, step.challenge, proof)}
+            onRestart={() => void (step.action === 'totp.enrol' ? setUp() : remove())}
           >
             <CancelButton onClick={leave} />
           </ProofForm>
         </>
       )}
-      {mode.name === 'enrolling' && (
+      {step?.name === 'enrolling' && (
         <Enrolment
-          enrolment={mode.enrolment}
+          enrolment={step.enrolment}
           onConfirmed={(changed) => finish(changed, 'The authenticator app is set up.')}
           onCancel={leave}
         />

@@ -1,4 +1,4 @@
-import { type FormEvent, useRef, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { beginPasskey, beginStepUp, deletePasskey, registerPasskey } from '../../api/client'
 import type { Challenge, Factors, Passkey, PasskeyOptions, Proof } from '../../api/types'
 import { createPasskey } from '../../identity/passkeys'
@@ -10,14 +10,12 @@ import { Field } from './Field'
 import { FormProblem } from './FormProblem'
 import { ProofForm } from './ProofForm'
 import { SubmitButton } from './SubmitButton'
+import { useFactorChange } from './useFactorChange'
 
-type Mode =
-  | { name: 'view' }
+type Step =
   | { name: 'adding'; options: PasskeyOptions }
   | { name: 'proving-new'; challenge: Challenge }
   | { name: 'proving-delete'; passkey: Passkey; challenge: Challenge }
-
-const VIEW: Mode = { name: 'view' }
 
 interface PasskeysProps {
   factors: Factors
@@ -25,45 +23,32 @@ interface PasskeysProps {
 }
 
 export function Passkeys({ factors, onChanged }: PasskeysProps) {
-  const [mode, setMode] = useState(VIEW)
-  const [done, setDone] = useState('')
-  const heading = useRef<HTMLHeadingElement>(null)
-  const { busy, problem, submit } = useSubmit({})
-
-  const leave = () => {
-    setMode(VIEW)
-    heading.current?.focus()
-  }
-
-  const finish = (changed: Factors, words: string) => {
-    onChanged(changed)
-    setDone(words)
-    leave()
-  }
+  const change = useFactorChange<Step>(onChanged)
+  const { step, busy, leave, finish } = change
 
   const add = () =>
-    submit(async () => {
-      setDone('')
-      if (factors.totp || factors.passkeys.length > 0) {
-        setMode({ name: 'proving-new', challenge: await beginStepUp('webauthn.register') })
-      } else setMode({ name: 'adding', options: await beginPasskey(null) })
-    })
+    change.begin(async () =>
+      factors.totp || factors.passkeys.length > 0
+        ? { name: 'proving-new', challenge: await beginStepUp('webauthn.register') }
+        : { name: 'adding', options: await beginPasskey(null) },
+    )
 
   const remove = (passkey: Passkey) =>
-    submit(async () => {
-      setDone('')
-      setMode({ name: 'proving-delete', passkey, challenge: await beginStepUp('webauthn.delete', passkey.id) })
-    })
+    change.begin(async () => ({
+      name: 'proving-delete',
+      passkey,
+      challenge: await beginStepUp('webauthn.delete', passkey.id),
+    }))
 
-  const proveNew = async (challenge: Challenge, proof: Proof) =>
-    setMode({ name: 'adding', options: await beginPasskey({ challenge_id: challenge.challenge_id, ...proof }) })
+  const proveNew = async ({ challenge_id }: Challenge, proof: Proof) =>
+    change.go({ name: 'adding', options: await beginPasskey({ challenge_id, ...proof }) })
 
   const proveDelete = async (passkey: Passkey, { challenge_id }: Challenge, proof: Proof) =>
     finish(await deletePasskey(passkey.id, { challenge_id, ...proof }), 'The passkey is deleted.')
 
   return (
-    <AccountSection title="Passkeys" headingRef={heading} done={done} problem={problem}>
-      {mode.name === 'view' && (
+    <AccountSection title="Passkeys" headingRef={change.heading} done={change.done} problem={change.problem}>
+      {step === null && (
         <>
           <p>A passkey lies on a device or security key of yours. A false page cannot use it.</p>
           {factors.passkeys.length > 0 && (
@@ -80,37 +65,37 @@ export function Passkeys({ factors, onChanged }: PasskeysProps) {
           </div>
         </>
       )}
-      {mode.name === 'proving-new' && (
+      {step?.name === 'proving-new' && (
         <>
           <p>Confirm first that it is you.</p>
           <ProofForm
-            key={mode.challenge.challenge_id}
-            challenge={mode.challenge}
+            key={step.challenge.challenge_id}
+            challenge={step.challenge}
             action="Continue"
-            onProof={(proof) => proveNew(mode.challenge, proof)}
+            onProof={(proof) => proveNew(step.challenge, proof)}
             onRestart={() => void add()}
           >
             <CancelButton onClick={leave} />
           </ProofForm>
         </>
       )}
-      {mode.name === 'proving-delete' && (
+      {step?.name === 'proving-delete' && (
         <>
-          <p>Delete the passkey “{mode.passkey.name}”? Signing in with it will not work any more.</p>
+          <p>Delete the passkey “{step.passkey.name}”? Signing in with it will not work any more.</p>
           <ProofForm
-            key={mode.challenge.challenge_id}
-            challenge={mode.challenge}
+            key={step.challenge.challenge_id}
+            challenge={step.challenge}
             action="Delete the passkey"
-            onProof={(proof) => proveDelete(mode.passkey, mode.challenge, proof)}
-            onRestart={() => void remove(mode.passkey)}
+            onProof={(proof) => proveDelete(step.passkey, step.challenge, proof)}
+            onRestart={() => void remove(step.passkey)}
           >
             <CancelButton onClick={leave} />
           </ProofForm>
         </>
       )}
-      {mode.name === 'adding' && (
+      {step?.name === 'adding' && (
         <NewPasskey
-          options={mode.options}
+          options={step.options}
           onAdded={(passkey) =>
             finish({ ...factors, passkeys: [...factors.passkeys, passkey] }, 'The passkey is added.')
           }

@@ -1,20 +1,20 @@
 import type { Factors } from '../../api/types'
-import type { FactorsView } from '../../identity/useFactors'
+import type { Loaded } from '../../lib/useLoaded'
 import { AuthenticatorApp } from './AuthenticatorApp'
 import { FormProblem } from './FormProblem'
 import { Passkeys } from './Passkeys'
 
 interface SecondFactorsProps {
-  view: FactorsView
+  view: Loaded<Factors>
   onChanged: (factors: Factors) => void
 }
 
 export function SecondFactors({ view, onChanged }: SecondFactorsProps) {
-  const { factors, problem, load } = view
+  const { value: factors, problem, reload } = view
   return (
     <>
       <FormProblem message={problem}>
-        <button type="button" className="link-button" onClick={load}>
+        <button type="button" className="link-button" onClick={reload}>
           Try again
         </button>
       </FormProblem>

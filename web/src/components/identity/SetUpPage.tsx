@@ -1,15 +1,16 @@
+import { readFactors } from '../../api/client'
 import type { Factors } from '../../api/types'
 import { bankSession } from '../../identity/session'
-import { useFactors } from '../../identity/useFactors'
+import { useLoaded } from '../../lib/useLoaded'
 import { SecondFactors } from './SecondFactors'
 import { Title } from './Title'
 
 /** For a session that may only set a second factor up. What it was opened without, the next sign-in must be with. */
 export function SetUpPage() {
-  const view = useFactors()
+  const view = useLoaded(readFactors)
 
   const onChanged = (changed: Factors) => {
-    view.setFactors(changed)
+    view.set(changed)
     if (isSetUp(changed)) void bankSession.signInAgain('enrolled')
   }
 
@@ -31,7 +32,7 @@ export function SetUpPage() {
           The bank protects accounts like yours by a second factor, and you signed in without one. Set up an
           authenticator app or a passkey, then sign in again with it. Until then the conversation is closed.
         </p>
-        {view.factors !== null && isSetUp(view.factors) ? (
+        {view.value !== null && isSetUp(view.value) ? (
           <section className="account-section">
             <p>A second factor is set up. Sign in again with it.</p>
             <div className="form-actions">

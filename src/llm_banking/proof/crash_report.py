@@ -20,7 +20,9 @@ def crash_parts(document: Mapping[str, Any], unsafe: Mapping[str, Any]) -> dict[
     ]
     head = ["killed", "times", "median s", "at most s", "everybody: median s", "at most s"]
     return {
-        "crashes": "\n\n".join([table(head, rows, right=1), _outcome(document), _unsafe(unsafe), _measured(document)])
+        "crashes": "\n\n".join(
+            [table(head, rows, right=1), _outcome(document), _in_time(document), _unsafe(unsafe), _measured(document)]
+        )
     }
 
 
@@ -39,6 +41,12 @@ def _outcome(document: Mapping[str, Any]) -> str:
         f"answer and were sent again under their key; {requests.get('repeated', 0):,} that had been answered were "
         f"repeated; {len(document['problems'])} were answered otherwise than before, or with an error that stays."
     )
+
+
+def _in_time(document: Mapping[str, Any]) -> str:
+    longest, aim = document["recovery_max_s"], document["recovery_aim_s"]
+    kept = "kept" if longest <= aim else "missed"
+    return f"The longest time to the first acknowledgement was {longest:.2f} s; the aim of {aim:.0f} s was {kept}."
 
 
 def _unsafe(unsafe: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-from llm_banking.nlu.clauses import Clause, Joint, asks, candidate_clauses, opens_with_a_request
+from llm_banking.nlu.clauses import Clause, Joint, asks, opens_with_a_request
 from llm_banking.nlu.slots import Slot, normalise_amount
 from llm_banking.nlu.taxonomy import BY_NAME
 
@@ -160,15 +160,15 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The reading of a message, and of any stretch that `stretches_of` names."""
+    """The reading of a message, its candidate clauses, and the reading of any stretch that `stretches_of` names."""
 
     whole: Reading
+    clauses: tuple[Clause, ...]
     part: ReadPart
 
 
-def stretches_of(text: str) -> tuple[tuple[int, int], ...]:
+def stretches_of(clauses: Sequence[Clause]) -> tuple[tuple[int, int], ...]:
     """The stretches of a message that may be read apart: each clause, and neighbours together; none if it has one."""
-    clauses = candidate_clauses(text)
     if len(clauses) < 2:
         return ()
     return tuple((one.start, other.end) for at, one in enumerate(clauses) for other in clauses[at:])
@@ -180,10 +180,9 @@ def read_requests(message: Examined, policy: SplitPolicy | None) -> tuple[Reques
     A message of one request has exactly one, equal to its reading. Raises what reading a part raises.
     """
     whole = message.whole
-    clauses = candidate_clauses(whole.text) if policy is not None else ()
-    if policy is None or len(clauses) < 2:
+    if policy is None or len(message.clauses) < 2:
         return (_only(whole),)
-    parts = _without_fillers(_carried_over(_parts(clauses, message)), policy)
+    parts = _without_fillers(_carried_over(_parts(message)), policy)
     while len(parts) > 1:
         chances = [_chance(left, right, whole, policy) for left, right in pairwise(parts)]
         at = min(range(len(chances)), key=chances.__getitem__)
@@ -200,10 +199,9 @@ def boundaries(message: Examined, policy: SplitPolicy) -> list[Boundary]:
 
     These are the places that no rule decides: the material to learn the weights from.
     """
-    clauses = candidate_clauses(message.whole.text)
-    if len(clauses) < 2:
+    if len(message.clauses) < 2:
         return []
-    parts = _without_fillers(_carried_over(_parts(clauses, message)), policy)
+    parts = _without_fillers(_carried_over(_parts(message)), policy)
     couples = list(pairwise(parts))
     for at in range(len(parts) - 2):
         couples.append((_together(parts[at], parts[at + 1], message), parts[at + 2]))
@@ -241,9 +239,9 @@ def _within(slots: Sequence[Slot], start: int, end: int) -> tuple[Slot, ...]:
     return tuple(slot for slot in slots if slot.start >= start and slot.end <= end)
 
 
-def _parts(clauses: Sequence[Clause], message: Examined) -> list[_Part]:
+def _parts(message: Examined) -> list[_Part]:
     found = []
-    for clause in clauses:
+    for clause in message.clauses:
         words = message.whole.text[clause.start : clause.end]
         slots = _within(message.whole.slots, clause.start, clause.end)
         reading = message.part(clause.start, clause.end)

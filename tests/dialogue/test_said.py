@@ -30,6 +30,10 @@ SURE = ("transfer_funds", 0.99)
             [("amount", "$20"), ("name", "Alice"), ("note", "rent for May")],
         ),
         ("hello there", []),
+        ("pay Bluewire 60", [("name", "Bluewire"), ("amount", "60")]),
+        ("pay my bill 60", [("amount", "60")]),
+        ("send 20% of it to Alice", [("quantity", "20%"), ("name", "Alice")]),
+        ("send 20 more to Alice", [("quantity", "20 more"), ("name", "Alice")]),
     ],
 )
 def test_words_are_found_with_their_kind(reading: MakeReading, text: str, found: list[tuple[str, str]]) -> None:
@@ -64,6 +68,11 @@ def test_every_span_holds_its_words(reading: MakeReading, text: str) -> None:
         ("wrong amount, should be 55", "55"),
         ("sorry, thirty", "thirty"),
         ("half of it", "half of it"),
+        ("20 more", "20 more"),
+        ("please add 5", "add 5"),
+        ("reduce it by 10", "reduce it by 10"),
+        ("a bit less", "a bit less"),
+        ("10%", "10%"),
         ("60 people came", None),
         ("checking", None),
         ("60" + " " * 200, None),

@@ -131,10 +131,10 @@ async def test_a_conversation_calls_off_its_own_and_nobody_elses(world: World, a
     here, there = uuid4(), uuid4()
     one, two = await ana.propose(ana.own("1.00"), here), await ana.propose(ana.own("1.00"), there)
     async with ben.transaction() as session:
-        assert await world.gate.void_open(session, ben.principal, here) == 0
+        assert await world.gate.void_open(session, ben.id, here) == 0
     async with ana.transaction() as session:
-        assert await world.gate.void_open(session, ana.principal, here) == 1
-        assert await world.gate.void_open(session, ana.principal, here) == 0
+        assert await world.gate.void_open(session, ana.id, here) == 1
+        assert await world.gate.void_open(session, ana.id, here) == 0
     with pytest.raises(PendingClosedError):
         await ana.approve(one.id)
     await ana.done(two.id)

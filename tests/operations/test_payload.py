@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llm_banking.banking.ledger import Own, totals
 from llm_banking.kit.plain_text import PlainTextError, plain
 from llm_banking.operations.drafts import Kind
-from llm_banking.operations.payload import Payer, Payload, Receiver, canonical, entry_of, hash_of, summary_of
+from llm_banking.operations.payload import Payer, Payload, Receiver, canonical, entry_of, hash_of, summary_of, told_of
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -53,9 +53,11 @@ def test_the_document_reads_back_whatever_stored_it(payload: Payload) -> None:
 
 @given(payloads())
 def test_the_text_and_the_entry_say_the_same(payload: Payload) -> None:
-    said, entry = summary_of(payload), entry_of(payload, NOW)
+    said, told, entry = summary_of(payload), told_of(payload), entry_of(payload, NOW)
     for part in (payload.amount.display(), payload.payer.account_name, payload.payer.last4, payload.receiver.name):
         assert part in said
+        assert part in told
+    assert ("There was no fee." in told) == (payload.fee_minor == 0)
     assert (payload.total.display() in said) or payload.fee_minor == 0
     assert set(totals(entry.legs).values()) == {0}
     debits = [(str(leg.account), -leg.amount.amount_minor) for leg in entry.legs if leg.amount.amount_minor < 0]

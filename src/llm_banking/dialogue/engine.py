@@ -37,7 +37,7 @@ from llm_banking.identity.step_up import lock_user
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.logs import get_logger
 from llm_banking.operations.gate import Gate
-from llm_banking.operations.records import Operation, Pending, record_of
+from llm_banking.operations.records import Operation, Pending, Record, record_of
 
 _OTHER_AMOUNT = frozenset({"INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED"})
 """Refusals of the gate after which another amount may do."""
@@ -53,6 +53,8 @@ class Bank:
     principal: Principal
     chat_session_id: UUID
     holdings: Holdings
+    takes_yes: bool = True
+    """Whether a yes in words approves now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,9 @@ class FlowTurn:
     ) -> FlowReply:
         """Apply the commands in order and say what comes next.
 
-        `beside` are the intents that this message has answered beside the flow; with `asked_back` one of them is a
-        question, and the flow waits for its answer. A flow that cannot go on is stopped: everything that it proposed is
-        voided, and the customer is told that nothing was done.
+        `beside` are the intents and topics that this message has answered beside the flow; with `asked_back` one of
+        them is a question, and the flow waits for its answer. A flow that cannot go on is stopped: everything that it
+        proposed is voided, and the customer is told that nothing was done.
         """
         work = self._work
         for intent in beside:
@@ -202,6 +204,10 @@ class FlowTurn:
         if shown.requires:
             work.lines.append(wording.NEEDS_FACTOR)
             return
+        if not bank.takes_yes:
+            work.note("refused", pending_id)
+            work.lines.append(wording.NO_YES_NOW)
+            return
         try:
             async with bank.session.begin_nested():
                 done = await bank.gate.approve(bank.session, bank.principal, pending_id, proof=None)
@@ -289,7 +295,7 @@ class FlowTurn:
                     kept.append(frame.model_copy(update={"pending": None}))
                 case "consumed":
                     work.note("approved", shown.id)
-                    work.lines.append(wording.done_elsewhere(shown))
+                    work.lines.append(wording.done_elsewhere(_done(found)))
                 case _:
                     work.note("voided", shown.id)
                     work.lines.append(wording.cancelled(work.flow(frame.flow).title))
@@ -306,7 +312,7 @@ class FlowTurn:
         self._work.update(pending=None)
 
     async def _stop_all(self) -> None:
-        await self._bank.gate.void_open(self._bank.session, self._bank.principal, self._bank.chat_session_id)
+        await self._bank.gate.void_open(self._bank.session, self._bank.principal.user_id, self._bank.chat_session_id)
         self._work.stack.clear()
         self._work.prompt = None
 
@@ -316,6 +322,12 @@ def _way(step: Branch, frame: Frame) -> str:
         if slot in frame.slots and frame.slots[slot].kind == kind:
             return following
     return step.otherwise
+
+
+def _done(found: Record) -> Operation:
+    if found.operation is None:
+        raise FlowFaultError("What was approved has no operation.")
+    return found.operation
 
 
 def _shown(found: Pending) -> Shown:

@@ -114,4 +114,9 @@ def _named(said: Said, spec: SlotSpec, holdings: Holdings) -> Value:
     quoted = " ".join(said.text.split())[:MAX_QUOTED_CHARS]
     if spec.type == "own_account":
         return Refused(f"You have no account “{quoted}” that I can use for this.")
+    if "person" not in spec.takes:
+        return Refused(
+            f"“{quoted}” is not among the companies on your list of payees. A bill goes to one of them; money to a "
+            "person is a transfer."
+        )
     return Refused(f"“{quoted}” is not among your payees. Add a new payee first; I pay no one who is not on your list.")

@@ -11,12 +11,15 @@ from datetime import date
 from typing import cast
 
 from llm_banking.dialogue.commands import Role, Said, SaidKind
+from llm_banking.dialogue.holdings import words_of
+from llm_banking.nlu.payments import named_payment
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import Slot, normalise_amount, normalise_quantity
 from llm_banking.nlu.slots.lexicon import word_set
 
 Part = Reading | Request
+_OF_PAYMENT: tuple[tuple[SaidKind, str], ...] = (("name", "name"), ("amount", "amount"))
 _KINDS: dict[str, SaidKind] = {
     "amount": "amount",
     "quantity": "quantity",
@@ -27,12 +30,21 @@ _KINDS: dict[str, SaidKind] = {
     "merchant": "name",
     "bill_type": "bill",
 }
+_NO_NAMES = word_set("a bill bills money my payment the")
 _NEGATIVE = re.compile(r"(?<![\w.)])[-\u2212\u2013]\s?[$€£¥]?\s?\d[\d,.]*")
 _NOTE = re.compile(
     r"\b(?:note|reference|memo)\b(?:\s+(?:is|saying|that says))?[:\s]{1,4}[\"“']?(?P<note>[^\"”]{1,80}?)[\"”'.]*$",
     re.IGNORECASE,
 )
-_PORTION = re.compile(r"\b(?:half|all|everything|the rest|as much as|most of)\b", re.IGNORECASE)
+_MONEY = r"[$€£]?\d[\d,.]*(?: ?(?:dollars?|bucks))?"
+_PORTION = re.compile(
+    r"\b(?:half|all|everything|the rest|as much as|most of|a (?:third|quarter|fifth|bit|little)|double|twice|triple)\b"
+    rf"|\b(?:increase|raise|lower|reduce|decrease|cut) (?:it |that |this |the amount )?by\b(?: {_MONEY})?"
+    rf"|\badd (?:another )?{_MONEY}(?=\W*\Z| more\b| (?:to|on top of) (?:it|that|this|the amount)\b)"
+    rf"|{_MONEY}\s(?:more|less|extra|higher|lower)\b(?! than)|\d+ ?%|\bpercent\b",
+    re.IGNORECASE,
+)
+"""A share of something, or a change by so much: what that is in figures is for the customer to say."""
 _PATTERNS: tuple[tuple[SaidKind, re.Pattern[str], int | str], ...] = (
     ("negative_amount", _NEGATIVE, 0),
     ("note", _NOTE, "note"),
@@ -77,7 +89,7 @@ def said_in(part: Part, today: date) -> tuple[Said, ...]:
     """What a request says that an operation may need, in the order it is said."""
     start = part.start if isinstance(part, Request) else 0
     out: list[Said] = []
-    for one in sorted(_found(part, today), key=lambda one: one.start):
+    for one in sorted(_with_named_payment(part, list(_found(part, today))), key=lambda one: one.start):
         before = out[-1] if out else None
         named = before is not None and {before.kind, one.kind} <= {"name", "bill"} and "name" in (before.kind, one.kind)
         if before is not None and named and part.text[before.end - start : one.start - start].isspace():
@@ -85,7 +97,21 @@ def said_in(part: Part, today: date) -> tuple[Said, ...]:
             out[-1] = Said("name", text, before.start, one.end)
         else:
             out.append(one)
-    return tuple(out)
+    return tuple(one for one in out if one.kind not in ("name", "bill") or set(words_of(one.text)) - _NO_NAMES)
+
+
+def _with_named_payment(part: Part, found: list[Said]) -> list[Said]:
+    """Add the name and the bare number of "pay Bluewire Internet 60", where the reader took them for something else."""
+    told = named_payment(part.text)
+    if told is None or normalise_amount(told["amount"]) is None:
+        return found
+    start = part.start if isinstance(part, Request) else 0
+    for kind, group in _OF_PAYMENT:
+        first, last = (start + at for at in told.span(group))
+        there = [one for one in found if one.start < last and first < one.end]
+        if not any(one.kind != "later" and first <= one.start and one.end <= last for one in there):
+            found = [one for one in found if one not in there] + [Said(kind, told[group], first, last)]
+    return found
 
 
 def _found(part: Part, today: date) -> Iterator[Said]:
@@ -93,21 +119,34 @@ def _found(part: Part, today: date) -> Iterator[Said]:
     noted = _NOTE.search(part.text)
     covered: list[tuple[int, int]] = []
     for slot in part.slots:
-        kind = _kind_of(slot, today)
+        kind = _kind_of(slot, today) if slot.name != "amount" or not _in_portion(part, slot) else None
         if kind is not None and not (noted and slot.end > start + noted.start()):
             covered.append((slot.start, slot.end))
             yield Said(kind, slot.text, slot.start, slot.end, _role(part.text[: slot.start - start], slot))
     for read, pattern, group in _PATTERNS:
         found = pattern.search(part.text)
-        if found is None or (read == "quantity" and any(one.name in ("amount", "quantity") for one in part.slots)):
+        first, last = (start + at for at in found.span(group)) if found else (0, 0)
+        if found is None or (read == "quantity" and any(_figure(one, first, last) for one in part.slots)):
             continue
-        first, last = start + found.start(group), start + found.end(group)
         covered.append((first, last))
         yield Said(read, found[group], first, last)
     for phrase in _PHRASE.finditer(part.text[: noted.start() if noted else len(part.text)]):
         first, last = start + phrase.start("what"), start + phrase.end("what")
         if not any(first < end and begin < last for begin, end in covered):
             yield Said("phrase", phrase["what"], first, last, _ROLES[phrase["way"].lower()])
+
+
+def _figure(slot: Slot, first: int, last: int) -> bool:
+    """Whether a slot says how much, unless it is a number within the place given."""
+    return slot.name == "quantity" or (slot.name == "amount" and not (first <= slot.start and slot.end <= last))
+
+
+def _in_portion(part: Part, slot: Slot) -> bool:
+    """Whether a number is only that by which something is changed, or a share ("20 more", "add 5", "10%")."""
+    start = part.start if isinstance(part, Request) else 0
+    return any(
+        one.start() <= slot.start - start and slot.end - start <= one.end() for one in _PORTION.finditer(part.text)
+    )
 
 
 def _role(before: str, slot: Slot) -> Role | None:
@@ -144,9 +183,12 @@ def bare_amount(text: str, start: int) -> Said | None:
     if len(text) > MAX_ANSWER_CHARS:
         return None
     core, first, last = core_of(text, start)
+    portion = _PORTION.search(text)
+    if portion and not _PORTION.match(core):
+        return Said("quantity", portion[0], start + portion.start(), start + portion.end())
     if normalise_amount(core) is not None:
         return Said("amount", core, first, last)
-    if normalise_quantity(core) is not None or _PORTION.match(core):
+    if normalise_quantity(core) is not None or portion:
         return Said("quantity", core, first, last)
     return None
 

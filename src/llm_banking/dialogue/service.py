@@ -64,12 +64,14 @@ async def handle_turn(
     gate: Gate,
     answer_confidence: float,
     account_kind: AccountKind | None = None,
+    takes_yes: bool = True,
 ) -> Turn:
     """Answer one message, each request of it, inside the caller's transaction; nothing is committed here.
 
     A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
     narrows an account answer where the text names no account. Money moves only where `caller` is the conversation's
-    owner, may move money and says yes to what the last message showed. Raises SessionNotFoundError.
+    owner, may move money and says yes to what the last message showed; without `takes_yes` not even then, and what
+    waits goes on waiting. Raises SessionNotFoundError.
     """
     started, asked_at = time.perf_counter(), utc_now()
     if session_id is None:
@@ -84,7 +86,7 @@ async def handle_turn(
         return compose_turn(proposals, facts, tracker, knowledge)
 
     if may_move_money(caller, chat.user_id):
-        teller = Teller(flows, gate, session, caller, chat.id, answer_confidence, asked_at)
+        teller = Teller(flows, gate, session, caller, chat.id, answer_confidence, asked_at, takes_yes)
         reply = await teller.reply(reading, tracker, words, knowledge)
     else:
         proposals = propose_all(reading, tracker, answer_confidence)

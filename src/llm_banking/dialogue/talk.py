@@ -9,7 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.dialogue.about import Terms, answer
 from llm_banking.dialogue.commands import (
+    AboutThis,
     Answer,
     Clarify,
     Command,
@@ -19,6 +21,7 @@ from llm_banking.dialogue.commands import (
     Proposal,
     SetSlot,
     StartFlow,
+    Topic,
 )
 from llm_banking.dialogue.engine import Bank, FlowReply, FlowTurn
 from llm_banking.dialogue.flow_files import Flows
@@ -30,6 +33,8 @@ from llm_banking.identity.principal import Permission, Principal
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reading
 from llm_banking.operations.gate import Gate
+from llm_banking.operations.payload import Payload
+from llm_banking.operations.records import record_of
 
 Words = Callable[[Sequence[Proposal]], Awaitable[Reply]]
 """The reply to commands that no flow is needed for."""
@@ -52,6 +57,7 @@ class Teller:
     chat_session_id: UUID
     answer_confidence: float
     now: datetime
+    takes_yes: bool = True
 
     async def reply(self, reading: Reading, tracker: Tracker, words: Words, knowledge: Knowledge) -> Reply:
         """Answer a message; `tracker` is as the last turn left it but for `turn`."""
@@ -61,23 +67,37 @@ class Teller:
         commands = [one.command for one in proposals if isinstance(one.command, FlowCommand)]
         if commands and not tracker.stack:
             held = await holdings_of(self.session, self.caller.user_id)
-        besides = [one for one in proposals if not isinstance(one.command, FlowCommand)]
+        asked = [one.command.topic for one in proposals if isinstance(one.command, AboutThis)]
+        besides = [one for one in proposals if not isinstance(one.command, FlowCommand | AboutThis)]
         besides += [
             Proposal(one.text, Answer("speak_to_agent", one.command.confidence))
             for one in proposals
             if isinstance(one.command, HandOff)
         ]
         said = await words(besides) if besides else None
+        told = await self._told(asked, tracker, Terms(self.gate.policy, knowledge.facts, held.currencies))
         if not commands and not tracker.stack and said is not None:
             kept = {"turn": tracker.turn, "events": tracker.events}
             return replace(said, tracker=said.tracker.model_copy(update=kept))
-        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, held)
+        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, held, self.takes_yes)
         flow = await FlowTurn(self.flows, bank, tracker, reading.text, self.now).run(
             commands,
-            beside=[one.command.intent for one in besides if isinstance(one.command, Answer)],
+            beside=[*asked, *(one.command.intent for one in besides if isinstance(one.command, Answer))],
             asked_back=any(isinstance(one.command, Clarify) for one in besides),
         )
+        flow = replace(flow, text="\n\n".join(text for text in (*told, flow.text) if text))
         return _joined(reading, proposals, said, flow, knowledge)
+
+    async def _told(self, asked: Sequence[Topic], tracker: Tracker, terms: Terms) -> list[str]:
+        """What is asked about the operation in work, each thing once."""
+        if not asked or not tracker.stack:
+            return []
+        frame, payload = tracker.stack[-1], None
+        if frame.pending is not None:
+            found = await record_of(self.session, self.caller.user_id, frame.pending.id, now=self.now)
+            payload = Payload.of(found.pending.payload)
+        flow = self.flows.by_name[frame.flow]
+        return [answer(topic, flow, frame, payload, terms) for topic in dict.fromkeys(asked)]
 
 
 def _joined(
@@ -113,5 +133,5 @@ def _intent(reading: Reading, commands: Sequence[Command], said: Reply | None, f
         return started.intent, started.confidence
     if said is not None:
         return said.intent, said.confidence
-    fills = any(isinstance(one, SetSlot | CorrectSlot) for one in commands)
-    return (flow.intent or reading.intent) if fills else reading.intent, reading.confidence
+    of_flow = any(isinstance(one, SetSlot | CorrectSlot | AboutThis) for one in commands)
+    return (flow.intent or reading.intent) if of_flow else reading.intent, reading.confidence

@@ -61,6 +61,11 @@ class Gate:
         self._policy = policy
         self._clock = clock
 
+    @property
+    def policy(self) -> OperationPolicy:
+        """The rules that every operation is held to."""
+        return self._policy
+
     async def propose(
         self,
         session: AsyncSession,
@@ -161,12 +166,12 @@ class Gate:
         await session.flush()
         return Pending.of(row, self._clock())
 
-    async def void_open(self, session: AsyncSession, principal: Principal, chat_session_id: UUID) -> int:
-        """Call off what waits in a conversation. Returns how many that were."""
+    async def void_open(self, session: AsyncSession, user_id: UUID, chat_session_id: UUID) -> int:
+        """Call off what waits in a conversation of a person. Returns how many that were."""
         done = await session.scalars(
             update(PendingOperation)
             .where(
-                PendingOperation.user_id == principal.user_id,
+                PendingOperation.user_id == user_id,
                 PendingOperation.session_id == chat_session_id,
                 PendingOperation.status == "pending",
             )

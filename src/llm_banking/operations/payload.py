@@ -115,6 +115,17 @@ def summary_of(payload: Payload) -> str:
     return " ".join(parts)
 
 
+_DONE_VERBS = {Kind.OWN_TRANSFER: "moved", Kind.PAYEE_TRANSFER: "sent", Kind.BILL_PAYMENT: "paid"}
+
+
+def told_of(payload: Payload) -> str:
+    """What the customer is told when it is done, from the payload alone."""
+    payer, receiver = payload.payer, payload.receiver
+    fee = f"The fee was {payload.fee.display()}." if payload.fee_minor else "There was no fee."
+    what = f"You {_DONE_VERBS[payload.kind]} {payload.amount.display()} from {payer.account_name}"
+    return f"{what} (ending {payer.last4}) to {receiver.name} (ending {receiver.last4}). {fee}"
+
+
 _OUTSIDE = {Kind.PAYEE_TRANSFER: Own.OUTSIDE, Kind.BILL_PAYMENT: Own.BILLS}
 
 

@@ -20,8 +20,8 @@ from llm_banking.operations.payload import Payload
 from llm_banking.operations.policy import Limits, OperationPolicy
 
 _COMMON = word_set(
-    "a actually and any are at be before bill but by can company does do don't doing else first for from get go going "
-    "got has have he her him hey hmm hold how i if in into is isn't it it's its just know many me money much "
+    "a actually and any anything are at be before bill but by can company does do don't doing else first for from get "
+    "go going got has have he her him hey hmm hold how i if in into is isn't it it's its just know many me money much "
     "my no now of oh ok okay on once one or our out pay paying payment person please quick question really say sec "
     "second see send "
     "sending shall she should so sorry that that's the them then there there's they thing this to transfer "
@@ -34,21 +34,29 @@ _KEYS: Mapping[Topic, frozenset[str]] = {
         "receive received same-day she soon speed take takes through today tomorrow tonight until when"
     ),
     "limit": word_set("limit limits maximum max most allowed up"),
+    "so_far": word_set("account again asked ask correct did far repeat right said say whats where which who whom"),
 }
 _WORDS_OF = {topic: keys | _COMMON for topic, keys in _KEYS.items()}
 _SIGNS: Mapping[Topic, re.Pattern[str]] = {
     "fee": re.compile(
         r"\bfees?\b|\bfree\b|\bcharge[sd]?\b|\bcharging\b|\b(?:how much|what|anything)\b.*\bcosts?\b"
-        r"|\bcosts? (?:me|any)|\bpay extra\b|\bextra cost|\bexpensive\b|\bin total\b|\bthe total\b"
+        r"|\bcosts? (?:me|any(?:thing)?)\b|\bpay extra\b|\bextra cost|\bexpensive\b|\bin total\b|\bthe total\b"
     ),
     "time": re.compile(
         r"\bhow (?:long|fast|quickly|quick|soon)\b|\bwhen\b|\bhow many (?:days|hours|minutes)\b"
         r"|\b(?:is|be|it|arrive) (?:there )?(?:instant|immediate)(?:ly)?\b|\bbe there\b"
     ),
+    "so_far": re.compile(
+        r"\brepeat\b|\b(?:say|show) (?:that|it|me that) again\b|\bwhich account\b|\bso far\b|\bwhom\b|\bto who\b"
+        r"|\bwho (?:is|was) (?:it|that|this|the money)\b|\bwhat did i\b|\bwhat (?:was|is) it\b"
+        r"|\b(?:is|was) (?:that|it|this|all of that) (?:right|correct)\b"
+        r"|\bwhere (?:does|is|will) (?:it|that|the money)\b|\bhow much (?:is|was) (?:it|that)\b"
+    ),
     "limit": re.compile(r"\blimits?\b|\bmax(?:imum)?\b|\bthe most\b|\bat most\b"),
 }
 _QUESTION = re.compile(
-    r"\?|\b(?:what|what's|whats|how|when|is|are|do|does|will|would|can|could|any|is there|was|wondering)\b"
+    r"\?|\b(?:what|what's|whats|how|when|which|where|who|whom|is|are|was|do|does|did|will|would|can|could|any|repeat"
+    r"|again|wondering)\b"
 )
 MAX_QUESTION_CHARS = 80
 
@@ -60,7 +68,7 @@ def topic_of(text: str) -> Topic | None:
         return None
     words = set(re.findall(r"[\w'-]+", plain))
     for topic, sign in _SIGNS.items():
-        if sign.search(plain) and words <= _WORDS_OF[topic] and words & _KEYS[topic]:
+        if sign.search(plain) and words <= _WORDS_OF[topic]:
             return topic
     return None
 
@@ -83,6 +91,8 @@ class Terms:
 
 def answer(topic: Topic, flow: Flow, frame: Frame, frozen: Payload | None, terms: Terms) -> str:
     """The answer to a question about an operation: `frozen` is what it froze, None where it has not come so far."""
+    if topic == "so_far":
+        return "" if frozen else _so_far(frame)
     kinds = [frozen.kind] if frozen else _kinds(flow, frame)
     if topic == "fee":
         return _of_frozen(frozen) if frozen else _fee(kinds, flow, terms)
@@ -96,6 +106,12 @@ def answer(topic: Topic, flow: Flow, frame: Frame, frozen: Payload | None, terms
     if frozen and frozen.kind is Kind.PAYEE_TRANSFER and frozen.receiver.account_id:
         return f"The money is there as soon as you confirm: {frozen.receiver.name} is with {bank}, too."
     return " ".join(_SENT[kind].format(bank=bank, bill=bill, transfer=transfer) for kind in kinds)
+
+
+def _so_far(frame: Frame) -> str:
+    """What is told already; what is frozen is shown again by the flow itself."""
+    told = [one.label for one in frame.slots.values()]
+    return f"So far I have: {', '.join(told)}." if told else "You have told me nothing of it so far."
 
 
 def _kinds(flow: Flow, frame: Frame) -> list[Kind]:

@@ -26,7 +26,7 @@ SaidKind = Literal[
 what follows "to" or "from" and may name an account or a payee, or nothing.
 """
 
-Topic = Literal["fee", "time", "limit"]
+Topic = Literal["fee", "time", "limit", "so_far"]
 """What can be asked of an operation in work."""
 
 Role = Literal["source", "target"]
@@ -147,7 +147,7 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True)
 class AboutThis:
-    """Tell something of the operation in work: what it costs, how long it takes, how much it may be."""
+    """Tell something of the operation in work: what it costs, how long it takes, how much it may be, what was said."""
 
     topic: Topic
 

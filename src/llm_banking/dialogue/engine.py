@@ -242,7 +242,7 @@ class FlowTurn:
         """The operation in work is over; say what is next, if something waited."""
         self._work.stack.pop()
         if self._work.frame is not None:
-            self._work.lines.append(wording.resumed(self._work.flow(self._work.frame.flow).title))
+            self._work.lines.append(wording.resumed(self._work.title(self._work.frame)))
             self._work.note("resumed", self._work.frame.flow)
 
     async def _deny(self) -> None:
@@ -261,7 +261,7 @@ class FlowTurn:
         if frame is None:
             return
         await self._void_shown()
-        self._work.lines.append(wording.cancelled(self._work.flow(frame.flow).title))
+        self._work.lines.append(wording.cancelled(self._work.title(frame)))
         self._work.note("cancelled", frame.flow)
         self._leave()
 
@@ -298,7 +298,7 @@ class FlowTurn:
                     work.lines.append(wording.done_elsewhere(_done(found)))
                 case _:
                     work.note("voided", shown.id)
-                    work.lines.append(wording.cancelled(work.flow(frame.flow).title))
+                    work.lines.append(wording.cancelled(work.title(frame)))
         left = len(kept) < len(work.stack)
         work.stack[:] = kept
         return left

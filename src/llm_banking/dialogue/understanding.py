@@ -33,8 +33,18 @@ from llm_banking.dialogue.commands import (
 )
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.holdings import Holdings, words_of
-from llm_banking.dialogue.said import MAX_ANSWER_CHARS, Part, bare_amount, core_of, corrects, only_values, said_in
+from llm_banking.dialogue.said import (
+    MAX_ANSWER_CHARS,
+    Part,
+    bare_amount,
+    core_of,
+    corrects,
+    lone_amount,
+    only_values,
+    said_in,
+)
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
+from llm_banking.nlu.payments import only_quotes_a_payment
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import COURTESIES, Request
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
@@ -100,6 +110,8 @@ class Understanding:
         """The flow that a request begins: its intent is one, surely, or all that it may be is a payment of so much."""
         flow = self.flows.by_intent.get(part.intent)
         if flow is None or not part.in_scope or _ASKS.search(part.text):
+            return None
+        if only_quotes_a_payment(part.text):
             return None
         said = said_in(part, self.today)
         if all(one.kind == "phrase" for one in said) and _ASKS_HOW.search(part.text):
@@ -180,6 +192,8 @@ class Understanding:
             asks = part.in_scope and _ASKS_HOW.search(part.text)
             found = propose(part, tracker, self.answer_confidence) if asks else Unclear()
             return found if isinstance(found, Answer | Clarify) else Unclear()
+        if part.intent == "deny" and any(one.isdigit() for one in part.text):
+            return Unclear()
         if part.intent in ("deny", "speak_to_agent"):
             return Deny() if part.intent == "deny" else HandOff(part.confidence)
         other = self._starts(part)
@@ -225,7 +239,11 @@ class Understanding:
             part.intent in self.flows.by_intent or corrects(part.text) or (asked is not None and asked.type == "payee")
         )
         found = []
-        for one in said_in(part, self.today):
+        told = said_in(part, self.today)
+        if told and not any(one.kind in ("amount", "quantity", "negative_amount", "note") for one in told):
+            lone = lone_amount(part, told)
+            told = (*told, lone) if lone is not None else told
+        for one in told:
             spec = slot_for(flow, one, {}, self.holdings) if one.kind in ("name", "phrase") else None
             known = spec is not None and bool(self.holdings.match(one.text, spec).choices)
             if one.kind not in ("name", "phrase") or known or (one.kind == "name" and sure):

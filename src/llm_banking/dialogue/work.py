@@ -59,6 +59,15 @@ class Work:
             raise FlowFaultError(f"There is no flow '{name}'.")
         return found
 
+    def title(self, frame: Frame) -> str:
+        """What a frame is called: a transfer to a company is a bill payment, as its customer reads it."""
+        goes_to = {one.kind for one in frame.slots.values()}
+        now = self.flow(frame.flow)
+        narrow = [
+            other for other in self._flows.by_name.values() if _types(other) <= _types(now) and "biller" in goes_to
+        ]
+        return min((now, *narrow), key=lambda one: sum(len(spec.takes) for spec in one.slots.values())).title
+
     def note(self, what: Happened, of: object = "") -> None:
         """Remember an event."""
         self.events.append(Event(turn=self.before.turn, what=what, of=str(of)[:64]))
@@ -114,6 +123,8 @@ class Work:
             if spec is None:
                 raise FlowFaultError(f"The flow '{flow.name}' has no slot '{command.slot}'.")
             pairs.append((spec, command.said))
+        named = {spec.name for spec, _ in pairs}
+        self.drop(*(name for spec, _ in pairs if spec.differs_from in named for name in (spec.name, spec.differs_from)))
         self._take(pairs)
         self.update(misses=0)
         return self.stack[-1].slots != before or any(spec.name in before for spec, _ in pairs)

@@ -61,7 +61,7 @@ def _carried_slots(left: Part, right: Part) -> tuple[Slot, ...] | None:
         return None
     bills = [{slot.value for slot in part.slots if slot.name == "bill_type"} for part in (left, right)]
     amount = _AMOUNT_FIRST.match(right.text)
-    if amount and left.reading.intent in PAYING and any(slot.name == "amount" for slot in left.slots):
+    if amount and left.reading.intent in PAYING and (left.carried or any(slot.name == "amount" for slot in left.slots)):
         return _with_amount(right, amount)
     named = goes_on_paying(right.text)
     if (

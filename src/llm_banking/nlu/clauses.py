@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from llm_banking.nlu.payments import goes_on_paying, opens_payment, where_more_may_follow
+from llm_banking.nlu.payments import QUOTED, goes_on_paying, opens_payment, where_more_may_follow
 
 MAX_CLAUSES = 4
 USUAL_CLAUSES = 3
@@ -84,8 +84,10 @@ _JOINT = re.compile(
     rf"|(?P<then>{_THEN})|(?P<inner>{_ONLY_AT_A_CUT})|(?P<and>and|&|n|\+))(?![\w'\u2019])[\s:]*",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(r"[\"“][^\"“”]{1,300}[\"”]")
-"""What somebody else said, or shall read, is no request of the customer's."""
+_NOTE_BEFORE = re.compile(
+    r"\bwith (?:the |a )?(?:note|memo|reference|message)\b(?!\s*[\"“])|\b(?:note|memo|reference)\s*:(?!\s*[\"“])",
+    re.IGNORECASE,
+)
 _COORDINATES = re.compile(
     r"(?:\b(?:both|between|between \S+|go ahead|come|try|higher|lower|bigger|more|over|again|\d+(?:st|nd|rd|th)?)"
     r"\s*)\Z",
@@ -207,12 +209,14 @@ def _cuts(text: str) -> list[_Cut]:
                 found[-1] = replace(last, joint=Joint.ALSO)
         elif sign != "inner" and (_separates(text, match, joint) or _pays_on(text, match, joint, more)):
             found.append(_Cut(left, right, joint))
-    quoted = [match.span() for match in _QUOTED.finditer(text)]
-    return [
-        cut
-        for cut in _with_run_ons(text, found)
-        if not any(start < cut.left and cut.right < end for start, end in quoted)
-    ]
+    return [cut for cut in _with_run_ons(text, found) if not _is_told(text, cut)]
+
+
+def _is_told(text: str, cut: _Cut) -> bool:
+    """Whether a place to cut stands in what somebody else said, or in what a payee shall read."""
+    if cut.joint in (Joint.AND, Joint.COMMA, Joint.RUN_ON) and _NOTE_BEFORE.search(text, 0, cut.left):
+        return True
+    return any(match.start() < cut.left and cut.right < match.end() for match in QUOTED.finditer(text))
 
 
 def _separates(text: str, match: re.Match[str], joint: Joint) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,11 @@ from llm_banking.dialogue.engine import FlowTurn
 from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.holdings import Holdings, Match
 from llm_banking.dialogue.tracker import Event
+from llm_banking.dialogue.work import Work
 from llm_banking.kit.database import Database
 from llm_banking.kit.money import Money
+from llm_banking.nlu import clauses, payments
+from llm_banking.operations.payment import Payment
 from tests.conversations.stage import ACCOUNTS, Player, Stage, playing
 
 FOLDER = Path(__file__).parent
@@ -266,6 +270,11 @@ def whole(choices: tuple[Any, ...]) -> Match:
             lambda held, _, spec: whole(held.payee_choices(spec)),
             "attacks/a_payee_of_somebody_else",
         ),
+        (understanding, "topic_of", lambda _: None, "digressions/the_fee_at_the_summary"),
+        (payments, "QUOTED", re.compile(r"(?!)"), "attacks/a_mail_that_is_quoted"),
+        (clauses, "_pays_on", lambda *_: False, "several_requests/two_kinds_of_bill"),
+        (Work, "_become_what_fits", lambda *_: None, "corrections/a_bill_becomes_a_transfer"),
+        (Payment, "told", Payment.summary, "happy_path/the_receipt"),
     ],
     ids=[
         "a correction that keeps the old",
@@ -273,6 +282,11 @@ def whole(choices: tuple[Any, ...]) -> Match:
         "an assistant that answers beside a person",
         "a handoff that leaves what waits",
         "a name that is not on the list",
+        "a question about this answered by the nearest entry",
+        "what others say taken as said",
+        "two payments read as one",
+        "a person where a company is due",
+        "a receipt in the words of the question",
     ],
 )
 async def test_a_conversation_sees_a_planted_fault(
@@ -294,8 +308,19 @@ async def test_a_conversation_sees_a_planted_fault(
 
 
 def test_there_are_conversations_of_every_kind() -> None:
-    for name in ("happy_path", "corrections", "cancellations", "clarifications", "attacks", "handoff"):
+    for name in (
+        *("happy_path", "corrections", "cancellations", "clarifications", "attacks"),
+        *("digressions", "expiry", "several_requests", "handoff"),
+    ):
         assert len(list((FOLDER / name).glob("*.yml"))) >= 8, name
+
+
+def test_no_conversation_is_there_twice() -> None:
+    said: dict[str, str] = {}
+    for case in conversations():
+        (conversation,) = case.values
+        turns = conversation.model_dump_json(exclude={"title"})
+        assert said.setdefault(turns, case.id) == case.id
 
 
 def test_the_runner_sees_each_kind_of_difference() -> None:

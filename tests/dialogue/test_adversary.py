@@ -6,7 +6,9 @@ the message it names; and nobody else's accounts appear. `ADVERSARY_TURNS` sets 
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -46,6 +48,8 @@ from tests.operations.world import Customer, World
 
 TURNS = int(os.environ.get("ADVERSARY_TURNS", "1200"))
 TURNS_A_TALK = 30
+AT_ONCE = 4
+"""Talks under way at a time: most of a talk is waiting for the database."""
 FLOWS = load_flows(frozenset(BY_NAME))
 MESSAGES = (
     *("yes", "yes", "yes", "ok", "confirm", "yes?", "no", "yes and send 500 to Mallory", "hello", "the first one"),
@@ -99,6 +103,7 @@ _tame = st.sampled_from(
         ("send 50 to Alice Johnson from checking", [("start", "transfer", "honest")]),
         ("send 20 to Bob Carter from savings", [("start", "transfer", "honest")]),
         ("pay Northgrid 15 from checking", [("start", "bill_payment", "honest")]),
+        ("pay Alice Johnson 30 from checking", [("start", "bill_payment", "honest")]),
         ("yes", [("confirm", "prompt")]),
         ("hello", [("confirm", "prompt")]),
         ("hello", [("set", "amount", ("amount", "60", 0, 2, None, None, True))]),
@@ -106,7 +111,7 @@ _tame = st.sampled_from(
     ]
 )
 _talk = st.lists(st.one_of(_tame, _tame, _wild), min_size=TURNS_A_TALK, max_size=TURNS_A_TALK)
-_HONEST = {"50": "amount", "20": "amount", "15": "amount", "checking": "account", "savings": "account"}
+_HONEST = {"50": "amount", "20": "amount", "15": "amount", "30": "amount", "checking": "account", "savings": "account"}
 
 
 def said_of(message: str, raw: Any) -> Said:
@@ -276,13 +281,14 @@ async def test_no_command_whatever_moves_money_that_was_not_shown_and_approved(d
         await play(database, moves, totals)
 
     await run(attack)
+    sys.stdout.write(f"\n{dict(totals)}\n")
     assert totals["turns"] >= min(TURNS, 1000)
     assert totals["done"] > TURNS // 100, totals
     assert totals["shown"] > TURNS // 10, totals
 
 
 async def run(attack: Any) -> None:
-    """Hypothesis draws from its own thread of control; the talks are played on this loop."""
+    """Hypothesis draws from its own thread of control; the talks are played here, each with its own customers."""
     drawn: list[Any] = []
     inner = attack.hypothesis.inner_test
 
@@ -291,8 +297,13 @@ async def run(attack: Any) -> None:
 
     attack.hypothesis.inner_test = keep
     attack()
-    for moves in drawn:
-        await inner(moves)
+    for first in range(0, len(drawn), AT_ONCE):
+        ended = await asyncio.gather(
+            *(inner(moves) for moves in drawn[first : first + AT_ONCE]), return_exceptions=True
+        )
+        for one in ended:
+            if one is not None:
+                raise one
 
 
 def stale(self: FlowTurn, pending_id: UUID) -> Shown | None:

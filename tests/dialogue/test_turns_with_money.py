@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from sqlalchemy import func, select
 
+from llm_banking.api.limits import RequestLimits
 from llm_banking.dialogue.engine import FlowTurn
 from llm_banking.dialogue.flow_files import Flows, load_flows
 from llm_banking.dialogue.models import ChatSession
@@ -23,10 +26,14 @@ from llm_banking.identity.demo import demo_id
 from llm_banking.identity.tokens import Subject
 from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.kit.rate_limits import RateLimiter
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.taxonomy import BY_NAME
+from llm_banking.operations.gate import Gate
 from llm_banking.operations.models import BankOperation, PendingOperation
+from llm_banking.settings import Settings
+from tests.conftest import PATIENT_S
 from tests.conversations.stage import Player, Stage, playing
 from tests.identity.people import add_session, add_user
 
@@ -241,3 +248,93 @@ def test_a_guest_is_told_to_sign_in(reader: Reader, knowledge: Knowledge) -> Non
     assert reply.pending is None
     other = guest_reply(reader.read("hello"), knowledge, flows, reader.artifact.answer_confidence)
     assert SIGN_IN not in other.text
+
+
+@pytest.fixture
+async def without_redis(stage: Stage, tmp_path: Path) -> AsyncIterator[RequestLimits]:
+    """The limits of the application, whose Redis can be taken away: `limiter` is what stands in then."""
+    limits: RequestLimits = stage.app.state.services.limits
+    before = limits.limiter
+    away = RateLimiter(f"unix://{tmp_path}/no.sock", key=secrets.token_bytes(32), workers=1)
+    limits.limiter = away
+    yield limits
+    limits.limiter = before
+    await away.close()
+
+
+@pytest.mark.parametrize("path", ["/api/v2/chat", "/api/v1/chat"])
+async def test_a_yes_is_taken_only_where_the_confirmation_route_would_take_it(
+    stage: Stage, without_redis: RequestLimits, path: str
+) -> None:
+    """While limits are not counted a yes does nothing, by words as by the button, and what waits is not lost."""
+    player = await stage.customer()
+    shown = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    body = {"message": "yes", "session_id": shown["session_id"], "customer_id": str(player.id)}
+    if path == "/api/v2/chat":
+        del body["customer_id"]
+    refused = await stage.client.post(path, json=body, headers=player.headers)
+    assert refused.status_code == 200, refused.text
+    assert "cannot take a confirmation" in refused.text
+    assert await player.decide(shown["pending"]["id"], approve=True, factor=False) == 503
+    assert await player.operations() == []
+    assert [one.status for one in await player.pending()] == ["pending"]
+
+
+async def test_what_waited_while_limits_were_not_counted_is_approved_after(
+    stage: Stage, without_redis: RequestLimits, settings: Settings
+) -> None:
+    player = await stage.customer()
+    shown = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    refused = await says(stage.client, "yes", player.headers, session_id=shown["session_id"])
+    assert refused["pending"]["id"] == shown["pending"]["id"]
+    assert settings.redis_url is not None
+    without_redis.limiter = RateLimiter(
+        settings.redis_url.get_secret_value(), key=secrets.token_bytes(32), workers=1, timeout_s=PATIENT_S
+    )
+    done = await says(stage.client, "yes", player.headers, session_id=shown["session_id"])
+    await without_redis.limiter.close()
+    assert "Done." in done["response"]
+    assert [one.kind for one in await player.operations()] == ["payee_transfer"]
+
+
+async def test_deleting_a_conversation_calls_off_what_waits_in_it(stage: Stage) -> None:
+    player = await stage.customer()
+    here = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    there = await says(stage.client, "send 60 to Alice Johnson from checking", player.headers)
+    gone = await stage.client.delete(f"/api/v2/sessions/{here['session_id']}", headers=player.headers)
+    assert gone.status_code == 200
+    assert {str(one.id): one.status for one in await player.pending()} == {
+        here["pending"]["id"]: "voided",
+        there["pending"]["id"]: "pending",
+    }
+    assert await player.decide(here["pending"]["id"], approve=True, factor=False) == 409
+    assert await player.operations() == []
+
+
+async def test_a_conversation_stays_where_what_waits_in_it_cannot_be_called_off(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both or none: they are one transaction."""
+    player = await stage.customer()
+    here = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+
+    async def fails(*_: object) -> int:
+        raise LlmBankingError("not now")
+
+    with monkeypatch.context() as planted:
+        planted.setattr(Gate, "void_open", fails)
+        address = f"/api/v2/sessions/{here['session_id']}"
+        assert (await stage.client.delete(address, headers=player.headers)).status_code == 500
+    assert (await stage.client.get(address, headers=player.headers)).status_code == 200
+    assert [one.status for one in await player.pending()] == ["pending"]
+
+
+async def test_what_was_done_is_told_from_what_was_frozen(stage: Stage) -> None:
+    player = await stage.customer()
+    shown = await says(stage.client, "send 50 to Alice Johnson from checking", player.headers)
+    done = await says(stage.client, "yes", player.headers, session_id=shown["session_id"])
+    (one,) = await player.operations()
+    assert done["response"] == (
+        "Done. You sent $50.00 from Everyday Checking (ending 4144) to Alice Johnson (ending 1234). There was no fee. "
+        f"Your confirmation code is {one.confirmation_code}."
+    )

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_banking.nlu.artifact import EMBEDDING_SIZE
+from llm_banking.nlu.clauses import candidate_clauses
 from llm_banking.nlu.reader import ALTERNATIVES, Reader, TextInvalidError, check_text
 from llm_banking.nlu.requests import stretches_of
 from llm_banking.nlu.taxonomy import BY_NAME, LABELS
@@ -110,7 +111,7 @@ def test_a_stretch_is_read_in_the_run_of_the_whole(reader: Reader, monkeypatch: 
     monkeypatch.setattr(reader, "_compute", compute)
     text = "\u200bPLEASE pay my elektricity bill and tell me the balance of my savings account"
     message = reader.examine(text)
-    spans = stretches_of(text)
+    spans = stretches_of(candidate_clauses(text))
     assert len(spans) == 3
     parts = [message.part(*span) for span in spans]
     assert compute.call_count == 1
@@ -123,7 +124,7 @@ def test_a_stretch_is_the_same_pieces_however_the_characters_were_typed(reader: 
     typed = "\u200b" * 9 + "PAY my \uff45lektricity bill\u200b\u200b and tell\u200b me \u00a0 the balance of my savings"
     plain = "pay my electricity bill and tell me the balance of my savings"
     found, wanted = reader.examine(typed), reader.examine(plain)
-    pairs = list(zip(stretches_of(typed), stretches_of(plain), strict=True))
+    pairs = list(zip(stretches_of(found.clauses), stretches_of(wanted.clauses), strict=True))
     assert len(pairs) == 3
     for there, here in pairs:
         assert found.part(*there).embedding.tobytes() == wanted.part(*here).embedding.tobytes()
@@ -131,7 +132,7 @@ def test_a_stretch_is_the_same_pieces_however_the_characters_were_typed(reader: 
 
 def test_a_stretch_of_a_text_too_long_for_one_run_is_read_alone(reader: Reader) -> None:
     text = "please " * 140 + "pay the electricity bill and tell me my balance"
-    spans = stretches_of(text)
+    spans = stretches_of(candidate_clauses(text))
     assert spans
     last = max(spans, key=lambda span: span[0])
     part = reader.examine(text).part(*last)

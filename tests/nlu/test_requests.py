@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from llm_banking.nlu.artifact import EMBEDDING_SIZE
+from llm_banking.nlu.clauses import candidate_clauses
 from llm_banking.nlu.reader import Candidate, Reading
 from llm_banking.nlu.requests import Examined, Request, SplitPolicy, boundaries, read_requests, stretches_of
 from llm_banking.nlu.slots import find_slots
@@ -73,7 +74,7 @@ def requests_of(text: str, read: KeyReader, policy: SplitPolicy | None = POLICY)
 
 
 def examined(text: str, read: KeyReader) -> Examined:
-    return Examined(read(text), lambda start, end: read(text[start:end]))
+    return Examined(read(text), candidate_clauses(text), lambda start, end: read(text[start:end]))
 
 
 def intents(found: tuple[Request, ...]) -> list[str]:
@@ -110,10 +111,10 @@ def test_only_stretches_that_are_named_beforehand_are_read_apart(read: KeyReader
     message = examined(text, read)
     read.read_texts.clear()
     read_requests(message, POLICY)
-    named = [text[start:end] for start, end in stretches_of(text)]
+    named = [text[start:end] for start, end in stretches_of(candidate_clauses(text))]
     assert len(named) == len(set(named))
     assert set(read.read_texts) <= set(named)
-    assert stretches_of("what is my balance") == ()
+    assert stretches_of(candidate_clauses("what is my balance")) == ()
 
 
 def test_without_a_policy_no_message_is_cut(read: KeyReader) -> None:

@@ -173,6 +173,7 @@ def gate_of(kind: type[Gate]) -> Plant:
         world.gate = kind(
             world.factors.step_up,
             policy,
+            load_fees(),
             handlers_of(policy, load_fees(), load_bank_days(), world.clock),
             clock=world.clock,
         )

@@ -70,9 +70,11 @@ def test_the_document_reads_back_whatever_stored_it(payload: Payment) -> None:
 
 @given(payloads())
 def test_the_text_and_the_entry_say_the_same(payload: Payment) -> None:
-    said, entry = payload.summary(), entry_of(payload, NOW)
+    said, told, entry = payload.summary(), payload.told(), entry_of(payload, NOW)
     for part in (payload.amount.display(), payload.payer.account_name, payload.payer.last4, payload.receiver.name):
         assert part in said
+        assert part in told
+    assert ("no fee." in told) == (payload.fee_minor == 0)
     assert (payload.total.display() in said) or payload.fee_minor == 0
     assert set(totals(entry.legs).values()) == {0}
     debits = [(str(leg.account), -leg.amount.amount_minor) for leg in entry.legs if leg.amount.amount_minor < 0]

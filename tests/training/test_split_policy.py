@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from llm_banking.nlu.artifact import EMBEDDING_SIZE
+from llm_banking.nlu.clauses import candidate_clauses
 from llm_banking.nlu.reader import Candidate, Reading
 from llm_banking.nlu.requests import Examined, read_requests
 from llm_banking.nlu.taxonomy import LABELS
@@ -47,7 +48,7 @@ def read(text: str) -> Reading:
 
 
 def examine(text: str) -> Examined:
-    return Examined(read(text), lambda start, end: read(text[start:end]))
+    return Examined(read(text), candidate_clauses(text), lambda start, end: read(text[start:end]))
 
 
 def test_a_policy_tells_pairs_from_single_requests_and_is_the_same_again() -> None:
@@ -70,7 +71,7 @@ def test_a_reader_that_knows_nothing_cuts_nothing() -> None:
         return read(text.replace("card", "x").replace("pin", "x").replace("rate", "x").replace("machine", "x"))
 
     def blind(text: str) -> Examined:
-        return Examined(unseen(text), lambda start, end: unseen(text[start:end]))
+        return Examined(unseen(text), candidate_clauses(text), lambda start, end: unseen(text[start:end]))
 
     with pytest.raises(ValueError, match="no boundary"):
         fit_split_policy(blind, ROWS, pairs=20)

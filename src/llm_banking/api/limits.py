@@ -70,6 +70,14 @@ class RequestLimits:
         """Where a request came from, as one name for all that counts as one client."""
         return self._identity_of(scope).hex()
 
+    def takes(self, scope: Scope, limit: LimitClass) -> bool:
+        """Whether something of another class may be done within a request that was counted.
+
+        A class that is closed while Redis is away is not taken in by the door of one that is open then.
+        """
+        decision: Decision | None = _state(scope).get(_COUNTED)
+        return limit not in CLOSED_WITHOUT_REDIS or (decision is not None and decision.shared)
+
     async def warm_up(self) -> None:
         """Make the first decision as quick as the next one."""
         await self.limiter.warm_up()

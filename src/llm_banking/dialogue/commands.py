@@ -29,6 +29,8 @@ what follows "to" or "from" and may name an account or a payee, or nothing.
 
 PERSON = "speak_to_agent"
 """The intent of who asks for a person."""
+Topic = Literal["fee", "time", "limit", "so_far"]
+"""What can be asked of an operation in work."""
 
 Role = Literal["source", "target"]
 """Where money comes from, and where it goes."""
@@ -147,9 +149,16 @@ class Unclear:
     """Nothing that an open flow could use."""
 
 
+@dataclass(frozen=True, slots=True)
+class AboutThis:
+    """Tell something of the operation in work: what it costs, how long it takes, how much it may be, what was said."""
+
+    topic: Topic
+
+
 FlowCommand = StartFlow | SetSlot | CorrectSlot | Confirm | Deny | Cancel | HandOff | Unclear
-"""What changes an operation in work. `Answer` speaks beside it: knowledge, the customer's rows, small talk."""
-Command = Answer | Clarify | AskAgain | OutOfScope | FlowCommand
+"""What changes an operation in work. The others speak beside it: of knowledge, the customer's rows, the operation."""
+Command = AboutThis | Answer | Clarify | AskAgain | OutOfScope | FlowCommand
 
 
 @dataclass(frozen=True, slots=True)

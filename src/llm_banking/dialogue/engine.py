@@ -37,7 +37,7 @@ from llm_banking.identity.step_up import lock_user
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.logs import get_logger
 from llm_banking.operations.gate import Gate
-from llm_banking.operations.records import Operation, Pending, record_of
+from llm_banking.operations.records import Operation, Pending, Record, record_of
 
 _OTHER_AMOUNT = frozenset({"INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED"})
 """Refusals of the gate after which another amount may do."""
@@ -57,6 +57,8 @@ class Bank:
     chat_session_id: UUID
     message_id: UUID
     holdings: Holdings
+    takes_yes: bool = True
+    """Whether a yes in words approves now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,9 @@ class FlowTurn:
     ) -> FlowReply:
         """Apply the commands in order and say what comes next.
 
-        `beside` are the intents that this message has answered beside the flow; with `asked_back` one of them is a
-        question, and the flow waits for its answer. A flow that cannot go on is stopped: everything that it proposed is
-        voided, and the customer is told that nothing was done.
+        `beside` are the intents and topics that this message has answered beside the flow; with `asked_back` one of
+        them is a question, and the flow waits for its answer. A flow that cannot go on is stopped: everything that it
+        proposed is voided, and the customer is told that nothing was done.
         """
         work = self._work
         for intent in beside:
@@ -212,6 +214,10 @@ class FlowTurn:
         if shown.requires:
             work.lines.append(wording.NEEDS_FACTOR)
             return
+        if not bank.takes_yes:
+            work.note("refused", pending_id)
+            work.lines.append(wording.NO_YES_NOW)
+            return
         try:
             async with bank.session.begin_nested():
                 done = await bank.gate.approve(bank.session, bank.principal, pending_id, proof=None)
@@ -246,7 +252,7 @@ class FlowTurn:
         """The operation in work is over; say what is next, if something waited."""
         self._work.stack.pop()
         if self._work.frame is not None:
-            self._work.lines.append(wording.resumed(self._work.flow(self._work.frame.flow).title))
+            self._work.lines.append(wording.resumed(self._work.title(self._work.frame)))
             self._work.note("resumed", self._work.frame.flow)
 
     async def _deny(self) -> None:
@@ -267,7 +273,7 @@ class FlowTurn:
         if frame is None:
             return
         await self._void_shown()
-        self._work.lines.append(wording.cancelled(self._work.flow(frame.flow).title))
+        self._work.lines.append(wording.cancelled(self._work.title(frame)))
         self._work.note("cancelled", frame.flow)
         self._leave()
 
@@ -300,10 +306,10 @@ class FlowTurn:
                     kept.append(frame.model_copy(update={"pending": None}))
                 case "consumed":
                     work.note("approved", shown.id)
-                    work.lines.append(wording.done_elsewhere(shown))
+                    work.lines.append(wording.done_elsewhere(_done(found)))
                 case _:
                     work.note("voided", shown.id)
-                    work.lines.append(wording.cancelled(work.flow(frame.flow).title))
+                    work.lines.append(wording.cancelled(work.title(frame)))
         left = len(kept) < len(work.stack)
         work.stack[:] = kept
         return left
@@ -327,6 +333,12 @@ def _way(step: Branch, frame: Frame) -> str:
         if slot in frame.slots and frame.slots[slot].kind == kind:
             return following
     return step.otherwise
+
+
+def _done(found: Record) -> Operation:
+    if found.operation is None:
+        raise FlowFaultError("What was approved has no operation.")
+    return found.operation
 
 
 def _shown(found: Pending) -> Shown:

@@ -92,8 +92,12 @@ def _money(said: Said, holdings: Holdings) -> Value:
     if said.kind == "negative_amount":
         return Refused("The amount must be more than nothing.")
     read = normalise_amount(said.text) if said.kind == "amount" else None
-    if read is None:
+    if read is None and (said.kind != "amount" or not any(one.isdigit() for one in said.text)):
         raise FlowFaultError("Words were proposed as an amount that are none.")
+    if read is None:
+        return Refused(
+            "I could not read the amount for sure. Please write it in plain figures, for example 50 or 84.20."
+        )
     amount = Money.parse(read["amount"], read["currency"])
     if amount.amount_minor < 1:
         return Refused("The amount must be more than nothing.")
@@ -114,4 +118,9 @@ def _named(said: Said, spec: SlotSpec, holdings: Holdings) -> Value:
     quoted = " ".join(said.text.split())[:MAX_QUOTED_CHARS]
     if spec.type == "own_account":
         return Refused(f"You have no account “{quoted}” that I can use for this.")
+    if "person" not in spec.takes:
+        return Refused(
+            f"“{quoted}” is not among the companies on your list of payees. A bill goes to one of them; money to a "
+            "person is a transfer."
+        )
     return Refused(f"“{quoted}” is not among your payees. Add a new payee first; I pay no one who is not on your list.")

@@ -70,13 +70,15 @@ async def handle_turn(
     handoff_rules: HandoffRules,
     answer_confidence: float,
     account_kind: AccountKind | None = None,
+    takes_yes: bool = True,
 ) -> Turn:
     """Answer one message, each request of it, inside the caller's transaction; nothing is committed here.
 
     A new conversation belongs to `owner_id`; a given one must belong to one of `visible_owner_ids`. `account_kind`
     narrows an account answer where the text names no account. Money moves only where `caller` is the conversation's
-    owner, may move money and says yes to what the last message showed. While a person has the conversation, the message
-    is kept for them and not answered. Raises SessionNotFoundError.
+    owner, may move money and says yes to what the last message showed; without `takes_yes` not even then, and what
+    waits goes on waiting. While a person has the conversation, the message is kept for them and not answered. Raises
+    SessionNotFoundError.
     """
     started, asked_at, message_id = time.perf_counter(), utc_now(), uuid7()
     if session_id is None:
@@ -91,7 +93,11 @@ async def handle_turn(
         return compose_turn(proposals, facts, tracker, knowledge)
 
     may = may_move_money(caller, chat.user_id)
-    teller = Teller(flows, gate, session, caller, chat.id, message_id, answer_confidence, asked_at) if may else None
+    teller = (
+        Teller(flows, gate, session, caller, chat.id, message_id, answer_confidence, asked_at, takes_yes)
+        if may
+        else None
+    )
     escalation = Escalation(session, chat, handoff_rules, flows, gate, knowledge, teller, words, reading, tracker)
     handoff = None if session_id is None else await open_handoff(session, chat.id)
     if handoff is not None:

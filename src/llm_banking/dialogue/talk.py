@@ -9,7 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.dialogue.about import Terms, answer
 from llm_banking.dialogue.commands import (
+    AboutThis,
     Answer,
     Clarify,
     Command,
@@ -19,6 +21,7 @@ from llm_banking.dialogue.commands import (
     Proposal,
     SetSlot,
     StartFlow,
+    Topic,
     Unclear,
 )
 from llm_banking.dialogue.engine import Bank, FlowReply, FlowTurn
@@ -30,7 +33,10 @@ from llm_banking.dialogue.understanding import Understanding
 from llm_banking.identity.principal import Permission, Principal
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reading
+from llm_banking.operations.drafts import PAYMENTS
 from llm_banking.operations.gate import Gate
+from llm_banking.operations.payment import Payment
+from llm_banking.operations.records import record_of
 
 Words = Callable[[Sequence[Proposal]], Awaitable[Reply]]
 """The reply to commands that no flow is needed for."""
@@ -54,6 +60,7 @@ class Teller:
     message_id: UUID
     answer_confidence: float
     now: datetime
+    takes_yes: bool = True
 
     async def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
         """What a message asks for or answers; `tracker` is as the last turn left it but for `turn`."""
@@ -71,21 +78,37 @@ class Teller:
         """Answer what was proposed for a message."""
         commands = [one.command for one in proposals if isinstance(one.command, FlowCommand)]
         held = await holdings_of(self.session, self.caller.user_id) if commands or tracker.stack else Holdings()
-        besides = [one for one in proposals if not isinstance(one.command, FlowCommand)]
+        asked = [one.command.topic for one in proposals if isinstance(one.command, AboutThis)]
+        besides = [one for one in proposals if not isinstance(one.command, FlowCommand | AboutThis)]
         said = await words(besides) if besides else None
+        told = await self._told(
+            asked, tracker, Terms(self.gate.policy, self.gate.fees, knowledge.facts, held.currencies)
+        )
         if not commands and not tracker.stack and said is not None:
             kept = {"turn": tracker.turn, "events": tracker.events}
             return replace(said, tracker=said.tracker.model_copy(update=kept))
         flow = await self._turn(held, reading, tracker).run(
             commands,
-            beside=[one.command.intent for one in besides if isinstance(one.command, Answer)],
+            beside=[*asked, *(one.command.intent for one in besides if isinstance(one.command, Answer))],
             asked_back=any(isinstance(one.command, Clarify) for one in besides),
         )
+        flow = replace(flow, text="\n\n".join(text for text in (*told, flow.text) if text))
         return _joined(reading, proposals, said, flow, knowledge)
 
     def _turn(self, held: Holdings, reading: Reading, tracker: Tracker) -> FlowTurn:
-        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, self.message_id, held)
+        bank = Bank(self.gate, self.session, self.caller, self.chat_session_id, self.message_id, held, self.takes_yes)
         return FlowTurn(self.flows, bank, tracker, reading.text, self.now)
+
+    async def _told(self, asked: Sequence[Topic], tracker: Tracker, terms: Terms) -> list[str]:
+        """What is asked about the operation in work, each thing once."""
+        if not asked or not tracker.stack:
+            return []
+        frame, payment = tracker.stack[-1], None
+        if frame.pending is not None and frame.pending.kind in PAYMENTS:
+            found = await record_of(self.session, self.caller.user_id, frame.pending.id, now=self.now)
+            payment = Payment.of(found.pending.payload)
+        flow = self.flows.by_name[frame.flow]
+        return [answer(topic, flow, frame, payment, terms) for topic in dict.fromkeys(asked)]
 
 
 def _joined(
@@ -121,5 +144,5 @@ def _intent(reading: Reading, commands: Sequence[Command], said: Reply | None, f
         return started.intent, started.confidence
     if said is not None:
         return said.intent, said.confidence
-    fills = any(isinstance(one, SetSlot | CorrectSlot) for one in commands)
-    return (flow.intent or reading.intent) if fills else reading.intent, reading.confidence
+    of_flow = any(isinstance(one, SetSlot | CorrectSlot | AboutThis) for one in commands)
+    return (flow.intent or reading.intent) if of_flow else reading.intent, reading.confidence

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from llm_banking.dialogue.about import moves_money, topic_of
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.commands import (
     LAST,
     ORDINALS,
     PERSON,
+    AboutThis,
     Answer,
     AskAgain,
     Cancel,
@@ -32,8 +34,18 @@ from llm_banking.dialogue.commands import (
 )
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.holdings import Holdings, words_of
-from llm_banking.dialogue.said import MAX_ANSWER_CHARS, Part, bare_amount, core_of, corrects, only_values, said_in
+from llm_banking.dialogue.said import (
+    MAX_ANSWER_CHARS,
+    Part,
+    bare_amount,
+    core_of,
+    corrects,
+    lone_amount,
+    only_values,
+    said_in,
+)
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
+from llm_banking.nlu.payments import only_quotes_a_payment
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import COURTESIES, Request
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
@@ -42,6 +54,16 @@ _ALSO_PAID = frozenset({"schedule_payment"})
 _ASKS_HOW = re.compile(
     r"^\W*(?:how|what|what's|when|where|why|which|is|are|does|do|did|can i|could i)\b", re.IGNORECASE
 )
+_ASKS = re.compile(
+    r"^\W*(?:(?:and|but|so|ok|okay|wait|hmm)\b\W*)*"
+    r"(?:how(?! about)|what(?! about)|when|where|why|which|who)(?:['\u2019]?s)?\b",
+    re.IGNORECASE,
+)
+"""A question with its word first wants an answer, whatever amounts and names stand in it."""
+_LATER_CANCEL = re.compile(
+    r"^\W*(?:how|when|until)\b|\b(?:later|afterwards?|after (?:that|it)|once|still)\b", re.IGNORECASE
+)
+"""In these words one asks whether a thing can be called off some day, and calls nothing off."""
 _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
@@ -88,7 +110,9 @@ class Understanding:
     def _starts(self, part: Part) -> Flow | None:
         """The flow that a request begins: its intent is one, surely, or all that it may be is a payment of so much."""
         flow = self.flows.by_intent.get(part.intent)
-        if flow is None or not part.in_scope:
+        if flow is None or not part.in_scope or _ASKS.search(part.text):
+            return None
+        if only_quotes_a_payment(part.text):
             return None
         said = said_in(part, self.today)
         if all(one.kind == "phrase" for one in said) and _ASKS_HOW.search(part.text):
@@ -114,8 +138,16 @@ class Understanding:
         for part in parts:
             if len(parts) > 1 and part.intent in {"affirm", *COURTESIES} and not said_in(part, self.today):
                 continue
-            out += [Proposal(part.text, one) for one in self._of_part(part, tracker, frame)]
+            begun = any(isinstance(one.command, StartFlow) for one in out)
+            found = self._next_payment(part) if begun else None
+            out += [Proposal(part.text, one) for one in (found or self._of_part(part, tracker, frame))]
         return tuple(out)
+
+    def _next_payment(self, part: Part) -> tuple[Command, ...] | None:
+        """A payment that is told after another one of the same message, and is one of its own like that one."""
+        flow, kinds = self._starts(part), {one.kind for one in said_in(part, self.today)}
+        own = flow is not None and "amount" in kinds and kinds & {"name", "bill", "account", "phrase"}
+        return (self._start(flow, part),) if flow is not None and own else None
 
     def _answer_to_prompt(self, reading: Reading, prompt: Prompt | None) -> Command | None:
         if prompt is None:
@@ -133,9 +165,14 @@ class Understanding:
     def _of_part(self, part: Part, tracker: Tracker, frame: Frame) -> Iterator[Command]:
         flow = self.flows.by_name[frame.flow]
         asked = _asked(flow, frame)
-        said = self._meant(part, flow, asked)
+        topic = topic_of(part.text) if moves_money(flow) else None
+        if topic is not None:
+            yield AboutThis(topic)
+            return
+        said = () if _ASKS.search(part.text) and not corrects(part.text) else self._meant(part, flow, asked)
         if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not said:
-            yield Cancel()
+            later = "?" in part.text and _LATER_CANCEL.search(part.text)
+            yield Answer("cancel_transfer", part.confidence) if later else Cancel()
             return
         ours = part.intent in self.flows.by_intent or not self._sure(part) or corrects(part.text)
         if said and (ours or part.intent in CONVERSATIONAL or only_values(part, said)):
@@ -156,6 +193,8 @@ class Understanding:
             asks = part.in_scope and _ASKS_HOW.search(part.text)
             found = propose(part, tracker, self.answer_confidence) if asks else Unclear()
             return found if isinstance(found, Answer | Clarify) else Unclear()
+        if part.intent == "deny" and any(one.isdigit() for one in part.text):
+            return Unclear()
         if part.intent in ("deny", PERSON):
             return Deny() if part.intent == "deny" else HandOff(part.confidence)
         other = self._starts(part)
@@ -201,7 +240,11 @@ class Understanding:
             part.intent in self.flows.by_intent or corrects(part.text) or (asked is not None and asked.type == "payee")
         )
         found = []
-        for one in said_in(part, self.today):
+        told = said_in(part, self.today)
+        if told and not any(one.kind in ("amount", "quantity", "negative_amount", "note") for one in told):
+            lone = lone_amount(part, told)
+            told = (*told, lone) if lone is not None else told
+        for one in told:
             spec = slot_for(flow, one, {}, self.holdings) if one.kind in ("name", "phrase") else None
             known = spec is not None and bool(self.holdings.match(one.text, spec).choices)
             if one.kind not in ("name", "phrase") or known or (one.kind == "name" and sure):

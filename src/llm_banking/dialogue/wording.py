@@ -29,6 +29,10 @@ NEEDS_FACTOR = (
     "A yes in the chat is not enough for this one. Confirm it with your second factor, by the button of the "
     "confirmation. Nothing was sent so far."
 )
+NO_YES_NOW = (
+    "I cannot take a confirmation at this moment, because a part of our system is away. Nothing was sent, and what you "
+    "asked for still waits for your yes. Please say it again in a moment."
+)
 EXPIRED = "The time to confirm was over, and nothing was sent. Here it is once more."
 NO_ACCOUNT = "You have no account that I could take the money from, so I have not begun it."
 SAME_ACCOUNT = "The money cannot go to the account that it comes from."
@@ -82,18 +86,38 @@ def approval(shown: Shown, *, again: bool) -> str:
 
 
 def executed(done: Operation) -> str:
-    """What was done, in the words that were approved."""
-    return f"Done. {done.summary} Your confirmation code is {done.confirmation_code}."
+    """What was done, or is planned."""
+    return f"{_word(done)}. {_told(done)}"
 
 
-def done_elsewhere(shown: Shown) -> str:
+def done_elsewhere(done: Operation) -> str:
     """What was approved by its button since it was shown."""
-    return f"You have confirmed this, and it is done: {shown.summary}"
+    return f"You have confirmed this, and it is {_word(done).lower()}. {_told(done)}"
+
+
+def _word(done: Operation) -> str:
+    return "Planned" if done.status == "scheduled" else "Done"
+
+
+def _told(done: Operation) -> str:
+    """From what was frozen and approved alone, like the text that was shown."""
+    return f"{done.told} Your confirmation code is {done.confirmation_code}."
 
 
 def cancelled(title: str) -> str:
     """A flow that its customer gave up."""
     return f"All right, I stopped the {title}. Nothing was sent."
+
+
+def one_by_one(number: int) -> str:
+    """Several operations were asked for in one message."""
+    return f"I take these {number} one after the other."
+
+
+def changed_to(named: Choice, title: str) -> str:
+    """Another was named than the one that a bill is paid to."""
+    what = "an account of yours" if named.kind == "own_account" else "a person on your list and not a company"
+    return f"{named.label} is {what}, so this is a {title}."
 
 
 def resumed(title: str) -> str:

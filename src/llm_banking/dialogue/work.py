@@ -58,6 +58,15 @@ class Work:
             raise FlowFaultError(f"There is no flow '{name}'.")
         return found
 
+    def title(self, frame: Frame) -> str:
+        """What a frame is called: a transfer to a company is a bill payment, as its customer reads it."""
+        goes_to = {one.kind for one in frame.slots.values()}
+        now = self.flow(frame.flow)
+        narrow = [
+            other for other in self._flows.by_name.values() if _types(other) <= _types(now) and "biller" in goes_to
+        ]
+        return min((now, *narrow), key=lambda one: sum(len(spec.takes) for spec in one.slots.values())).title
+
     def note(self, what: Happened, of: object = "") -> None:
         """Remember an event."""
         self.events.append(Event(turn=self.before.turn, what=what, of=str(of)[:64]))
@@ -71,6 +80,7 @@ class Work:
     def start(self, starts: Sequence[StartFlow]) -> None:
         """Put what was asked for on the stack, the first on top, over what is in work."""
         room = MAX_FRAMES - len(self.stack)
+        before = len(self.stack)
         if len(starts) > room:
             self.refuse(wording.too_many(MAX_FRAMES), self.flow(starts[room].flow).name)
         for start in reversed(starts[:room]):
@@ -81,6 +91,9 @@ class Work:
             self.stack.append(Frame(flow=flow.name, step=flow.first))
             self.note("started", flow.name)
             self._fill_start(flow, start.said)
+        begun = len(self.stack) - before
+        if begun > 1:
+            self.lines.insert(0, wording.one_by_one(begun))
 
     def _fill_start(self, flow: Flow, said: Sequence[Said]) -> None:
         """Words with a role first: they tell what the others can be."""
@@ -93,7 +106,7 @@ class Work:
             if spec is not None:
                 pairs.append((spec, one))
                 known.setdefault(spec.name, Choice(kind=spec.takes[0], value="", label=""))
-        self._take(flow, pairs)
+        self._take(pairs)
 
     def fill(self, commands: Sequence[SetSlot | CorrectSlot]) -> bool:
         """Fill slots of the frame in work. Returns whether any was filled before, so that what was shown is no more.
@@ -109,7 +122,9 @@ class Work:
             if spec is None:
                 raise FlowFaultError(f"The flow '{flow.name}' has no slot '{command.slot}'.")
             pairs.append((spec, command.said))
-        self._take(flow, pairs)
+        named = {spec.name for spec, _ in pairs}
+        self.drop(*(name for spec, _ in pairs if spec.differs_from in named for name in (spec.name, spec.differs_from)))
+        self._take(pairs)
         self.update(misses=0)
         return self.stack[-1].slots != before or any(spec.name in before for spec, _ in pairs)
 
@@ -123,10 +138,30 @@ class Work:
         if self.before.prompt is not None and self.before.prompt.slot is not None:
             self.drop(self.before.prompt.slot)
 
-    def _take(self, flow: Flow, pairs: Sequence[tuple[SlotSpec, Said]]) -> None:
+    def _take(self, pairs: Sequence[tuple[SlotSpec, Said]]) -> None:
         """Fill from the message. What is said twice of a slot, and differently, is asked about."""
         for name in dict.fromkeys(spec.name for spec, _ in pairs):
-            self._take_one(flow, flow.slots[name], [said for spec, said in pairs if spec.name == name])
+            said = [said for spec, said in pairs if spec.name == name]
+            self._become_what_fits(name, said)
+            flow = self.flow(self.stack[-1].flow)
+            self._take_one(flow, flow.slots[name], said)
+
+    def _become_what_fits(self, name: str, said: Sequence[Said]) -> None:
+        """Go on as another flow with the same slots, where a payee was named whom the one in work cannot pay."""
+        now = self.flow(self.stack[-1].flow)
+        spec = now.slots[name]
+        known = [one.option is not None or bool(self._holdings.match(one.text, spec).choices) for one in said]
+        if spec.type != "payee" or any(known):
+            return
+        for other in self._flows.by_name.values():
+            if other is now or not _types(now) <= _types(other):
+                continue
+            found = [self._holdings.match(one.text, other.slots[name]) for one in said]
+            if all(one.sure for one in found):
+                self.update(flow=other.name, step=other.first)
+                self.lines.append(wording.changed_to(found[0].choices[0], other.title))
+                self.note("started", other.name)
+                return
 
     def _take_one(self, flow: Flow, spec: SlotSpec, said: Sequence[Said]) -> None:
         prompt = self.before.prompt
@@ -215,6 +250,10 @@ class Work:
         else:
             self.lines.append(wording.OFFER_PERSON)
             self.prompt = Prompt(asks="person")
+
+
+def _types(flow: Flow) -> set[tuple[str, str]]:
+    return {(one.name, one.type) for one in flow.slots.values()}
 
 
 def _takes_dates(flow: Flow) -> bool:

@@ -16,7 +16,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import cast
 
@@ -94,7 +94,8 @@ class Bucket:
 class Decision:
     """Whether one token came from every bucket, and the state of the tightest bucket afterwards.
 
-    `remaining` tokens are in it; a whole one is there again in `wait_s`, rounded up (0 where one is).
+    `remaining` tokens are in it; a whole one is there again in `wait_s`, rounded up (0 where one is). `shared` is false
+    where this worker decided alone, because Redis is away.
     """
 
     admitted: bool
@@ -102,6 +103,7 @@ class Decision:
     limit: Limit
     remaining: int
     wait_s: int
+    shared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ class RateLimiter:
             return _decision(buckets, units, levels, admitted=bool(taken))
         if closes:
             raise RateLimitUnavailableError
-        return self._local.take(buckets, keys)
+        return replace(self._local.take(buckets, keys), shared=False)
 
     def key_of(self, bucket: Bucket) -> str:
         """The bucket's name in Redis: the rule, and a keyed hash. Another limit is another bucket."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from llm_banking.nlu.payments import QUOTED, goes_on_paying, opens_payment, where_more_may_follow
+
 MAX_CLAUSES = 4
 USUAL_CLAUSES = 3
 """Reading the clauses of a message costs one run of the model each, and reading two of three together another."""
@@ -82,6 +84,10 @@ _JOINT = re.compile(
     rf"|(?P<then>{_THEN})|(?P<inner>{_ONLY_AT_A_CUT})|(?P<and>and|&|n|\+))(?![\w'\u2019])[\s:]*",
     re.IGNORECASE,
 )
+_NOTE_BEFORE = re.compile(
+    r"\bwith (?:the |a )?(?:note|memo|reference|message)\b(?!\s*[\"“])|\b(?:note|memo|reference)\s*:(?!\s*[\"“])",
+    re.IGNORECASE,
+)
 _COORDINATES = re.compile(
     r"(?:\b(?:both|between|between \S+|go ahead|come|try|higher|lower|bigger|more|over|again|\d+(?:st|nd|rd|th)?)"
     r"\s*)\Z",
@@ -133,11 +139,11 @@ def candidate_clauses(text: str) -> tuple[Clause, ...]:
     """The clauses a message may be cut into, in order, MAX_CLAUSES at most; one that is the whole text if none.
 
     Offsets are into `text`. Where there are more places than may be tried, those least likely by their form are given
-    up first; a fourth clause is kept only where every place is a sure sign.
+    up first; a fourth clause is kept only where every place is a sure sign, or a payment begins there.
     """
     clauses = _merged(text, list(_worded(text, _cuts(text[:MAX_CHARACTERS]))))
     while len(clauses) > USUAL_CLAUSES:
-        if len(clauses) <= MAX_CLAUSES and all(clause.joint in _SURE for clause in clauses[1:]):
+        if len(clauses) <= MAX_CLAUSES and all(_is_sure(text, clause) for clause in clauses[1:]):
             break
         weakest = max(range(1, len(clauses)), key=lambda at: _weakness(text, clauses, at))
         clauses[weakest - 1 : weakest + 1] = [replace(clauses[weakest - 1], end=clauses[weakest].end)]
@@ -169,6 +175,11 @@ _REQUEST = re.compile(
 )
 
 
+def _is_sure(text: str, clause: Clause) -> bool:
+    at = clause.start
+    return clause.joint in _SURE or opens_payment(text, at) or goes_on_paying(text, at) is not None
+
+
 def _weakness(text: str, clauses: list[Clause], at: int) -> tuple[bool, int, int, int]:
     """How little speaks for a cut before a clause: its sign, whether it opens a request, and its length."""
     before, clause = clauses[at - 1], clauses[at]
@@ -182,6 +193,7 @@ def _weakness(text: str, clauses: list[Clause], at: int) -> tuple[bool, int, int
 def _cuts(text: str) -> list[_Cut]:
     """Every joint; adjacent signs are one cut that counts as the surest of them."""
     found: list[_Cut] = []
+    more = where_more_may_follow(text)
     for match in _JOINT.finditer(text):
         if len(found) == MAX_CUTS:
             break
@@ -195,9 +207,16 @@ def _cuts(text: str) -> list[_Cut]:
         elif joint is Joint.ALSO and match["also"].casefold() == "also" and _SUBJECT.match(since.lstrip()):
             if last:
                 found[-1] = replace(last, joint=Joint.ALSO)
-        elif sign != "inner" and _separates(text, match, joint):
+        elif sign != "inner" and (_separates(text, match, joint) or _pays_on(text, match, joint, more)):
             found.append(_Cut(left, right, joint))
-    return _with_run_ons(text, found)
+    return [cut for cut in _with_run_ons(text, found) if not _is_told(text, cut)]
+
+
+def _is_told(text: str, cut: _Cut) -> bool:
+    """Whether a place to cut stands in what somebody else said, or in what a payee shall read."""
+    if cut.joint in (Joint.AND, Joint.COMMA, Joint.RUN_ON) and _NOTE_BEFORE.search(text, 0, cut.left):
+        return True
+    return any(match.start() < cut.left and cut.right < match.end() for match in QUOTED.finditer(text))
 
 
 def _separates(text: str, match: re.Match[str], joint: Joint) -> bool:
@@ -209,6 +228,13 @@ def _separates(text: str, match: re.Match[str], joint: Joint) -> bool:
         after = _JOINT.match(text, right)
         return bool(after) or bool(_OPENS.match(text, right))
     return True
+
+
+def _pays_on(text: str, match: re.Match[str], joint: Joint, more: tuple[int, int] | None) -> bool:
+    """Whether one payment after another begins behind a joint ("pay A 40 and B 60", "send 20 to A, 30 to B")."""
+    if joint not in (Joint.AND, Joint.COMMA) or more is None or not more[0] <= match.start() < more[1]:
+        return False
+    return opens_payment(text, match.end()) or goes_on_paying(text, match.end()) is not None
 
 
 def _surest(one: Joint, other: Joint) -> Joint:

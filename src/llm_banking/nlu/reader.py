@@ -24,6 +24,7 @@ from tokenizers import Encoding, Tokenizer
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.nlu.artifact import MODEL_FILE, OUTPUTS, TOKENIZER_FILE, Artifact, open_artifact
+from llm_banking.nlu.clauses import Clause, candidate_clauses
 from llm_banking.nlu.focus import Focus, focus, second_look
 from llm_banking.nlu.normalise import Normalised, normalise
 from llm_banking.nlu.personal_data import PersonalData, find_personal_data
@@ -155,9 +156,8 @@ class Reader:
         """The reading of one text as one request, and of its stretches as far as asked for. Raises TextInvalidError."""
         check_text(text)
         day = today or utc_now().date()
-        plain = normalise(text)
-        seen = self._repaired(plain)
-        look, parts = self._look(seen.text, _shown(stretches_of(text), plain, seen))
+        clauses = candidate_clauses(text)
+        plain, seen, look, parts = self._look_at(text, clauses)
         spans = [_moved(span, *seen.original_span(span.start, span.end)) for span in look.spans]
         rules = find_slots(plain.text, today=day, prefer=prefer)
         slots = merge_slots(plain.text, rules, spans, today=day, prefer=prefer)
@@ -171,10 +171,10 @@ class Reader:
 
         def part(start: int, end: int) -> Reading:
             words = text[start:end]
-            seen_there = parts.get((start, end)) or self._look(self._repaired(normalise(words)).text)[0]
+            seen_there = parts.get((start, end)) or self._look_at(words)[2]
             return self._reading(words, seen_there, slots=(), pii=())
 
-        return Examined(whole, part)
+        return Examined(whole, clauses, part)
 
     def read_many(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Reading]:
         """Read texts on all cores; the answer keeps their order. Raises TextInvalidError.
@@ -210,23 +210,27 @@ class Reader:
             taken.append((time.perf_counter() - start) * 1000)
         return taken
 
-    def _repaired(self, plain: Normalised) -> Normalised:
-        return self._repairer.repair(plain.text)
-
     def _whole_look(self, text: str) -> _Look:
-        plain = normalise(text)
-        seen = self._repaired(plain)
-        return self._look(seen.text, _shown(stretches_of(text), plain, seen))[0]
+        return self._look_at(text, candidate_clauses(text))[2]
 
-    def _look(
-        self, text: str, stretches: Mapping[Stretch, Stretch] | None = None
-    ) -> tuple[_Look, dict[Stretch, _Look]]:
+    def _look_at(
+        self, text: str, clauses: Sequence[Clause] = ()
+    ) -> tuple[Normalised, Normalised, _Look, dict[Stretch, _Look]]:
+        """A text in plain form, the same with its slips put right, and what the model sees in that, as `_look` has it.
+
+        The stretches are those of the clauses, in characters of the text as given.
+        """
+        plain = normalise(text)
+        seen = self._repairer.repair(plain.text)
+        return plain, seen, *self._look(seen.text, _shown(stretches_of(clauses), plain, seen))
+
+    def _look(self, text: str, stretches: Mapping[Stretch, Stretch]) -> tuple[_Look, dict[Stretch, _Look]]:
         """What the model sees in a text and in those stretches of it that it has seen whole, by their names.
 
         One run of the model, or several where the text is longer than it reads at once or read without conviction.
         """
         encoding = self._tokenizer.encode(text)
-        pooled = {name: pieces for name, span in (stretches or {}).items() if (pieces := _pieces(encoding, span))}
+        pooled = {name: pieces for name, span in stretches.items() if (pieces := _pieces(encoding, span))}
         logits, embeddings, tags = self._run(encoding.ids, list(pooled.values()))
         spans = decode_spans(text, tags, encoding.word_ids, encoding.offsets)
         parts = {name: _Look(logits[at], embeddings[at], ()) for at, name in enumerate(pooled, start=1)}

@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-from llm_banking.nlu.clauses import Clause, Joint, asks, candidate_clauses, opens_with_a_request
-from llm_banking.nlu.slots import Slot, normalise_amount
+from llm_banking.nlu.carrying import CARRIED, PAYING, Part, carried_over
+from llm_banking.nlu.clauses import Clause, Joint, asks, opens_with_a_request
+from llm_banking.nlu.payments import opens_payment, takes_back, where_more_may_follow
+from llm_banking.nlu.slots import Slot
 from llm_banking.nlu.taxonomy import BY_NAME
 
 if TYPE_CHECKING:
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 COURTESIES = frozenset({"greeting", "thanks", "goodbye"})
 """Beside a request these are no requests: they are answered by answering it."""
-CARRIED = frozenset({"pay_bill", "bill_amount", "bill_due_date", "schedule_payment", "transfer_funds"})
-"""Intents of which one message may name several objects, each a request of its own."""
 COMPLAINTS = frozenset(
     {
         "card_payment_fee_charged",
@@ -40,18 +40,8 @@ COMPLAINTS = frozenset(
     }
 )
 """To tell of one of these and to want the money back is one complaint."""
-_PAYING = CARRIED - {"bill_amount", "bill_due_date"}
 
 _BACK_REFERENCE = re.compile(r"\b(?:it|its|it['\u2019]s|them|they|those|these|he|she|him|her)\b", re.IGNORECASE)
-_AMOUNT_FIRST = re.compile(
-    r"((?:[$€£]\s?)?\d[\d,]*(?:\.\d+)?(?: ?(?:dollars?|bucks|euros?|pounds?|usd|eur|gbp))?)"
-    r"\s+(?:to|on|for|into|towards?)\s",
-    re.IGNORECASE,
-)
-_BARE_OBJECT = re.compile(
-    r"(?:(?:the|my|our|for|to|on|that|her|his|one)\s+)*\w+(?:\s+\w+)?(?:\s+(?:bills?|one|too|please|pls))*\W*\Z",
-    re.IGNORECASE,
-)
 _HELP_WANTED = re.compile(r"\b(?:what|which|how)\b|\bhelp\b.*\bwith (?!this|that|it\b)\w", re.IGNORECASE)
 """A cry for help is part of the request beside it, unless it asks what help there is or names another matter."""
 _ADDED = (Joint.ALSO, Joint.LIST)
@@ -138,19 +128,6 @@ class SplitPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A stretch of the message, what the model reads in it, and the slots said in it."""
-
-    text: str
-    start: int
-    end: int
-    joint: Joint | None
-    reading: Reading
-    slots: tuple[Slot, ...]
-    carried: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Boundary:
     """Two neighbouring clauses that could both be requests; `at` is where the second starts in the message."""
 
@@ -160,15 +137,15 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The reading of a message, and of any stretch that `stretches_of` names."""
+    """The reading of a message, its candidate clauses, and the reading of any stretch that `stretches_of` names."""
 
     whole: Reading
+    clauses: tuple[Clause, ...]
     part: ReadPart
 
 
-def stretches_of(text: str) -> tuple[tuple[int, int], ...]:
+def stretches_of(clauses: Sequence[Clause]) -> tuple[tuple[int, int], ...]:
     """The stretches of a message that may be read apart: each clause, and neighbours together; none if it has one."""
-    clauses = candidate_clauses(text)
     if len(clauses) < 2:
         return ()
     return tuple((one.start, other.end) for at, one in enumerate(clauses) for other in clauses[at:])
@@ -180,10 +157,9 @@ def read_requests(message: Examined, policy: SplitPolicy | None) -> tuple[Reques
     A message of one request has exactly one, equal to its reading. Raises what reading a part raises.
     """
     whole = message.whole
-    clauses = candidate_clauses(whole.text) if policy is not None else ()
-    if policy is None or len(clauses) < 2:
+    if policy is None or len(message.clauses) < 2:
         return (_only(whole),)
-    parts = _without_fillers(_carried_over(_parts(clauses, message)), policy)
+    parts = _without_fillers(carried_over(_parts(message), message.whole.text), policy)
     while len(parts) > 1:
         chances = [_chance(left, right, whole, policy) for left, right in pairwise(parts)]
         at = min(range(len(chances)), key=chances.__getitem__)
@@ -200,10 +176,9 @@ def boundaries(message: Examined, policy: SplitPolicy) -> list[Boundary]:
 
     These are the places that no rule decides: the material to learn the weights from.
     """
-    clauses = candidate_clauses(message.whole.text)
-    if len(clauses) < 2:
+    if len(message.clauses) < 2:
         return []
-    parts = _without_fillers(_carried_over(_parts(clauses, message)), policy)
+    parts = _without_fillers(carried_over(_parts(message), message.whole.text), policy)
     couples = list(pairwise(parts))
     for at in range(len(parts) - 2):
         couples.append((_together(parts[at], parts[at + 1], message), parts[at + 2]))
@@ -211,15 +186,15 @@ def boundaries(message: Examined, policy: SplitPolicy) -> list[Boundary]:
     return [
         Boundary(right.start, _features(left, right, message.whole))
         for left, right in couples
-        if _by_rule(left, right) is None
+        if _by_rule(left, right, message.whole) is None
     ]
 
 
 def _only(whole: Reading) -> Request:
-    return _request(_Part(whole.text, 0, len(whole.text), None, whole, whole.slots), whole)
+    return _request(Part(whole.text, 0, len(whole.text), None, whole, whole.slots), whole)
 
 
-def _request(part: _Part, whole: Reading) -> Request:
+def _request(part: Part, whole: Reading) -> Request:
     """A part as a request, with the message's slots in it and those that were read for it alone."""
     said = _within(whole.slots, part.start, part.end)
     own = [one for one in part.slots if all(one.end <= other.start or other.end <= one.start for other in said)]
@@ -241,26 +216,26 @@ def _within(slots: Sequence[Slot], start: int, end: int) -> tuple[Slot, ...]:
     return tuple(slot for slot in slots if slot.start >= start and slot.end <= end)
 
 
-def _parts(clauses: Sequence[Clause], message: Examined) -> list[_Part]:
+def _parts(message: Examined) -> list[Part]:
     found = []
-    for clause in clauses:
+    for clause in message.clauses:
         words = message.whole.text[clause.start : clause.end]
         slots = _within(message.whole.slots, clause.start, clause.end)
         reading = message.part(clause.start, clause.end)
-        found.append(_Part(words, clause.start, clause.end, clause.joint, reading, slots))
+        found.append(Part(words, clause.start, clause.end, clause.joint, reading, slots))
     return found
 
 
-def _together(left: _Part, right: _Part, message: Examined) -> _Part:
+def _together(left: Part, right: Part, message: Examined) -> Part:
     """Two neighbours as one part."""
     text = message.whole.text[left.start : right.end]
     reading = message.part(left.start, right.end)
-    return _Part(text, left.start, right.end, left.joint, reading, (*left.slots, *right.slots), left.carried)
+    return Part(text, left.start, right.end, left.joint, reading, (*left.slots, *right.slots), left.carried)
 
 
-def _without_fillers(parts: Sequence[_Part], policy: SplitPolicy) -> list[_Part]:
+def _without_fillers(parts: Sequence[Part], policy: SplitPolicy) -> list[Part]:
     """Clauses that cannot be requests go to the one before them, the first ones to the one after."""
-    found: list[_Part] = []
+    found: list[Part] = []
     for part in parts:
         if found and (_is_filler(part, policy) or _is_filler(found[-1], policy)):
             left = found[-1]
@@ -272,46 +247,7 @@ def _without_fillers(parts: Sequence[_Part], policy: SplitPolicy) -> list[_Part]
     return found
 
 
-def _carried_over(parts: Sequence[_Part]) -> list[_Part]:
-    """Give a clause without a verb the intent of the one before it, where it names another object of it."""
-    found: list[_Part] = []
-    for part in parts:
-        slots = _carried_slots(found[-1], part) if found else None
-        if slots is None:
-            found.append(part)
-        else:
-            found.append(replace(part, reading=found[-1].reading, slots=slots, carried=True))
-    return found
-
-
-def _carried_slots(left: _Part, right: _Part) -> tuple[Slot, ...] | None:
-    """The slots of a clause to which the verb of the one before it is carried over; None where it is not."""
-    if left.reading.intent not in CARRIED or not left.reading.in_scope or asks(right.text):
-        return None
-    bills = [{slot.value for slot in part.slots if slot.name == "bill_type"} for part in (left, right)]
-    amount = _AMOUNT_FIRST.match(right.text)
-    if amount and left.reading.intent in _PAYING and any(slot.name == "amount" for slot in left.slots):
-        return _with_amount(right, amount)
-    if (
-        bills[1]
-        and not bills[0] & bills[1]
-        and left.reading.intent != "transfer_funds"
-        and _BARE_OBJECT.match(right.text)
-    ):
-        return right.slots
-    return None
-
-
-def _with_amount(part: _Part, match: re.Match[str]) -> tuple[Slot, ...]:
-    """The slots of a part with the bare number it starts with read as the amount that it is."""
-    start, end = part.start, part.start + match.end(1)
-    value = normalise_amount(match[1])
-    if value is None or any(slot.start < end for slot in part.slots):
-        return part.slots
-    return (Slot("amount", value, match[1], start, end), *part.slots)
-
-
-def _is_filler(part: _Part, policy: SplitPolicy) -> bool:
+def _is_filler(part: Part, policy: SplitPolicy) -> bool:
     """Whether a clause cannot be a request of its own beside another."""
     reading = part.reading
     if part.carried:
@@ -324,9 +260,9 @@ def _is_filler(part: _Part, policy: SplitPolicy) -> bool:
     return reading.intent == "help" and not _HELP_WANTED.search(part.text)
 
 
-def _by_rule(left: _Part, right: _Part) -> bool | None:
+def _by_rule(left: Part, right: Part, whole: Reading) -> bool | None:
     """Whether two parts are two requests, where no weighing is needed to tell; else None."""
-    if right.carried:
+    if right.carried or _both_pay(left, right, whole):
         return True
     if left.reading.intent == right.reading.intent:
         return _another_object(left, right)
@@ -337,13 +273,20 @@ def _by_rule(left: _Part, right: _Part) -> bool | None:
     return None
 
 
-def _chance(left: _Part, right: _Part, whole: Reading, policy: SplitPolicy) -> float:
+def _both_pay(left: Part, right: Part, whole: Reading) -> bool:
+    """Whether each of two parts says by its form how much is paid to whom, and the second is no correction."""
+    paying = all(part.reading.in_scope and part.reading.intent in PAYING for part in (left, right))
+    told = (left.carried or where_more_may_follow(left.text) is not None) and opens_payment(right.text)
+    return paying and told and not takes_back(whole.text[left.end : right.start])
+
+
+def _chance(left: Part, right: Part, whole: Reading, policy: SplitPolicy) -> float:
     """How likely two parts are two requests."""
-    ruled = _by_rule(left, right)
+    ruled = _by_rule(left, right, whole)
     return float(ruled) if ruled is not None else policy.probability(_features(left, right, whole))
 
 
-def _another_object(left: _Part, right: _Part) -> bool:
+def _another_object(left: Part, right: Part) -> bool:
     """Whether two clauses of one intent ask for it twice, each for an object of its own."""
     if left.reading.intent not in CARRIED or not (asks(left.text) and asks(right.text)):
         return False
@@ -354,14 +297,14 @@ def _another_object(left: _Part, right: _Part) -> bool:
     return False
 
 
-def _features(left: _Part, right: _Part, whole: Reading) -> dict[str, float]:
+def _features(left: Part, right: Part, whole: Reading) -> dict[str, float]:
     """What speaks for and against a cut between two parts: each evidence, and each two of them together."""
     single = _evidence(left, right, whole)
     both = {f"{one} * {two}": single[one] * single[two] for one, two in combinations(sorted(single), 2)}
     return {"bias": 1.0, **single, **{name: value for name, value in both.items() if value}}
 
 
-def _evidence(left: _Part, right: _Part, whole: Reading) -> dict[str, float]:
+def _evidence(left: Part, right: Part, whole: Reading) -> dict[str, float]:
     """What is seen at a boundary, each about 0 to 1."""
     one, two = left.reading, right.reading
     in_whole = {candidate.intent: candidate.confidence for candidate in whole.alternatives}

@@ -40,6 +40,10 @@ class Cancelling:
         """The text that the customer is shown, from the payload alone."""
         return f"Cancel this planned payment, so that nothing more is paid by it: {self.planned}"
 
+    def told(self) -> str:
+        """What the customer is told once it was approved."""
+        return f"You cancelled this planned payment, and nothing more is paid by it: {self.planned}"
+
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Cancelling:
         """From what is stored. Raises KeyError, TypeError or ValueError on what is no payload of this version."""

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking.fees import FeeSchedule
 from llm_banking.identity.devices import is_by_new_key, is_on_new_device
 from llm_banking.identity.principal import Permission, Principal, requires
 from llm_banking.identity.second_factors import FactorProof
@@ -46,14 +47,26 @@ class Gate:
         self,
         step_up: StepUp,
         policy: OperationPolicy,
+        fees: FeeSchedule,
         handlers: Handlers,
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._step_up = step_up
         self._policy = policy
+        self._fees = fees
         self._handlers = handlers
         self._clock = clock
+
+    @property
+    def fees(self) -> FeeSchedule:
+        """What the bank takes for services."""
+        return self._fees
+
+    @property
+    def policy(self) -> OperationPolicy:
+        """The rules that every operation is held to."""
+        return self._policy
 
     async def propose(
         self,
@@ -228,7 +241,7 @@ class Gate:
             amount_minor=None if done.amount is None else done.amount.amount_minor,
             currency=None if done.amount is None else done.amount.currency,
             request=row.payload,
-            result=done.result,
+            result={**done.result, "told": payload.told()},
             confirmation_code=confirmation_code(),
             message_id=row.message_id,
             created_at=row.created_at,

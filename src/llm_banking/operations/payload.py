@@ -34,6 +34,9 @@ class Payload(Protocol):
     def summary(self) -> str:
         """The text that the customer is shown, from the payload alone."""
 
+    def told(self) -> str:
+        """What the customer is told once it was approved and done, from the payload alone."""
+
 
 def canonical(document: Mapping[str, Any]) -> bytes:
     """The one JSON text of a document: sorted keys, no spaces, ASCII. Its numbers are whole."""

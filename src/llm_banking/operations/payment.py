@@ -14,6 +14,7 @@ from llm_banking.operations.drafts import PAYMENTS, Kind
 from llm_banking.operations.when import NOW, Plan, Repeats, document_of, plan_of
 
 VERSION = 1
+_DONE_VERBS = {Kind.OWN_TRANSFER: "moved", Kind.PAYEE_TRANSFER: "sent", Kind.BILL_PAYMENT: "paid"}
 _VERBS = {Kind.OWN_TRANSFER: "Move", Kind.PAYEE_TRANSFER: "Send", Kind.BILL_PAYMENT: "Pay"}
 
 
@@ -87,6 +88,18 @@ class Payment:
         if self.note:
             parts.append(f"Note: “{self.note}”")
         return " ".join(parts)
+
+    def told(self) -> str:
+        """What the customer is told once it was approved: what was done, or what is planned."""
+        payer, receiver, now = self.payer, self.receiver, self.when == NOW
+        verb = _DONE_VERBS[self.kind] if now else f"planned to {_VERBS[self.kind].lower()}"
+        what = f"You {verb} {self.amount.display()} from {payer.account_name} (ending {payer.last4})"
+        when = "" if self.when == NOW else f" {self.when.words()}"
+        if not self.fee_minor:
+            fee = "There was no fee." if now else "There is no fee."
+        else:
+            fee = f"The fee {'was' if now else 'is'} {self.fee.display()}."
+        return f"{what} to {receiver.name} (ending {receiver.last4}){when}. {fee}"
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Payment:

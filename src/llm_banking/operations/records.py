@@ -55,13 +55,17 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What was done. `pending_id` is the approved operation it came from, `summary` the text that was shown."""
+    """What was done. `pending_id` is the approved operation it came from, `summary` the text that was shown.
+
+    `told` says what was done, and is made from what was approved, like the text shown.
+    """
 
     id: UUID
     pending_id: UUID
     kind: str
     status: str
     summary: str
+    told: str
     payload: dict[str, Any]
     confirmation_code: str
     entry_id: UUID | None
@@ -76,6 +80,7 @@ class Operation:
             row.kind,
             row.status,
             summary,
+            row.result.get("told", summary),
             row.request,
             row.confirmation_code,
             row.entry_id,

@@ -30,8 +30,8 @@ def open_gate(
 
     Raises ConfigurationError where they are incomplete.
     """
-    rules = policy or load_policy()
-    return Gate(step_up, rules, handlers_of(rules, fees or load_fees(), days or load_bank_days(), clock), clock=clock)
+    rules, schedule = policy or load_policy(), fees or load_fees()
+    return Gate(step_up, rules, schedule, handlers_of(rules, schedule, days or load_bank_days(), clock), clock=clock)
 
 
 def handlers_of(

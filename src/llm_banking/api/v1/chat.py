@@ -81,7 +81,7 @@ async def legacy_chat(
         owner_id = owner_of(caller, body.customer_id)
         async with services.database.transaction(visible_to={owner_id}) as session:
             kind = await banking.account_kind(session, owner_id, body.account_id)
-    turn = await run_turn(services, caller, body.message, body.customer_id, body.session_id, kind)
+    turn = await run_turn(request, services, caller, body.message, body.customer_id, body.session_id, kind)
     response.headers["Deprecation"] = f"@{int(DEPRECATED_SINCE.timestamp())}"
     response.headers["Link"] = f'<{SUCCESSOR}>; rel="successor-version"'
     return LegacyResponse(

@@ -16,7 +16,7 @@ from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue.service import ENGINE, PERSON_ENGINE, Turn, handle_turn
 from llm_banking.dialogue.tracker import Shown
 from llm_banking.identity.demo import owner_of
-from llm_banking.identity.principal import Permission, requires
+from llm_banking.identity.principal import LimitClass, Permission, requires
 
 routes = router("/api/v2", "chat")
 
@@ -104,7 +104,7 @@ class ChatData(Model):
 async def chat(request: Request, body: ChatRequest, caller: CallerDep, services: ServicesDep) -> Envelope[ChatData]:
     """Answer a message. Everything is committed before the reply leaves."""
     account_kind = body.context.account_type if body.context else None
-    turn = await run_turn(services, caller, body.message, body.user_id, body.session_id, account_kind)
+    turn = await run_turn(request, services, caller, body.message, body.user_id, body.session_id, account_kind)
     reply = turn.reply
     data = ChatData(
         response=reply.text,
@@ -144,6 +144,7 @@ def _pending_body(shown: Shown | None) -> PendingBody | None:
 
 
 async def run_turn(
+    request: Request,
     services: ServicesDep,
     caller: CallerDep,
     message: str,
@@ -151,7 +152,10 @@ async def run_turn(
     session_id: UUID | None,
     account_kind: AccountKind | None,
 ) -> Turn:
-    """Read the message, then answer it in one transaction that is committed when this returns."""
+    """Read the message, then answer it in one transaction that is committed when this returns.
+
+    A yes in words is a confirmation: while the limits on those are not counted, it is not taken.
+    """
     owner_id = owner_of(caller, named)
     visible = caller.visible_user_ids if named is None else frozenset({owner_id})
     reading, read_ms = await services.read(message)
@@ -170,4 +174,5 @@ async def run_turn(
             handoff_rules=services.handoff_rules,
             answer_confidence=services.reader.artifact.answer_confidence,
             account_kind=account_kind,
+            takes_yes=services.limits.takes(request.scope, LimitClass.CONFIRMATION),
         )

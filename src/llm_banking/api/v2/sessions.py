@@ -175,8 +175,9 @@ async def take_back(
 async def delete_session(
     request: Request, session_id: UUID, caller: CallerDep, services: ServicesDep
 ) -> Envelope[Deleted]:
-    """Delete a conversation with all its messages."""
+    """Delete a conversation with all its messages. What waits in it for a yes is called off."""
     async with services.database.transaction(visible_to=caller.visible_user_ids) as session:
         chat = await repository.get_session(session, session_id, caller.visible_user_ids, for_update=True)
+        await services.gate.void_open(session, chat.user_id, session_id)
         await session.delete(chat)
     return Envelope(data=Deleted(id=session_id, deleted=True), metadata=metadata_of(request))

@@ -801,7 +801,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Session
-         * @description Delete a conversation with all its messages.
+         * @description Delete a conversation with all its messages. What waits in it for a yes is called off.
          */
         delete: operations["delete_session"];
         options?: never;

@@ -35,6 +35,7 @@ export function operation(changes: Partial<Operation> = {}): Operation {
     executed_at: null,
     confirmation_code: null,
     from_account: ACCOUNT_ID,
+    when: 'now',
     ...changes,
   }
 }

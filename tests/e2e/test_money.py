@@ -161,9 +161,13 @@ def test_while_the_bank_cannot_be_reached_nothing_is_claimed(page: Page, passwor
     enter(page, "CUST002", passwords)
     ask(page, "send 20 to Ana Morales from checking")
     page.clock.install()
-    page.route(ANSWER, lambda route: (route.fetch(), route.abort()))
+    dropped: list[Route] = []
+    page.route(ANSWER, lambda route: (route.fetch(), route.abort(), dropped.append(route)))
     page.route(LOOK, lambda route: route.abort())
     press(cards(page), "Confirm")
+    for _ in range(600):  # the page's own patience is by the clock that stands still
+        if not dropped:
+            page.wait_for_timeout(50)
     for _ in range(6):
         page.clock.run_for(10_000)
     expect(cards(page)).to_contain_text("we do not know whether this was done")

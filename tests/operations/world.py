@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking.cards import card_of
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.models import Account, Card, Payee
 from llm_banking.banking.payees import Payees
 from llm_banking.identity.models import User
 from llm_banking.identity.principal import Permission, Principal
@@ -126,6 +127,26 @@ class Customer:
         async with self.world.database.transaction(visible_to={self.id}) as session:
             await session.execute(insert(Payee), [row])
         return payee_id
+
+    async def add_card(self, status: str = "active") -> UUID:
+        """A card of the checking account."""
+        card_id, now = uuid4(), self.world.clock()
+        row = {
+            "id": card_id,
+            "account_id": self.checking,
+            "kind": "debit",
+            "name": "Blue Visa",
+            "number_last4": "0815",
+            "expires_on": now.date(),
+            "status": status,
+        }
+        async with self.transaction() as session:
+            await session.execute(insert(Card), [row])
+        return card_id
+
+    async def card_status(self, card_id: UUID) -> str:
+        async with self.transaction() as session:
+            return (await card_of(session, self.id, card_id)).status.value
 
     def own(self, amount: str) -> OwnTransfer:
         return OwnTransfer(self.checking, self.savings, usd(amount))

@@ -214,8 +214,10 @@ async def a_passkey(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
 
 
 async def a_transfer(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
-    """To the payee that is named; between accounts where the one to be credited is not the caller's."""
+    """To the payee that is named; of a card or to an account where those that are named are not the caller's."""
     sent = {"from_account": str(ids["body.from_account"]), "amount": "0.01", "currency": "USD"}
+    if ids["body.card_id"] != caller.object_id("cards"):
+        return {"kind": "card_freeze", "card_id": str(ids["body.card_id"])}
     if ids["body.to_account"] != caller.object_id("accounts"):
         return {"kind": "own_transfer", "to_account": str(ids["body.to_account"]), **sent}
     return {"kind": "payee_transfer", "payee_id": str(ids["body.payee_id"]), **sent}
@@ -345,6 +347,7 @@ RECIPES: dict[str, Recipe] = {
             "body.from_account": Thing("accounts"),
             "body.to_account": Thing("accounts"),
             "body.payee_id": Thing("payees"),
+            "body.card_id": Thing("cards"),
         },
         headers={"Idempotency-Key": "a-key-of-a-client"},
     ),

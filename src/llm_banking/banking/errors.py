@@ -113,6 +113,15 @@ class CardStatusError(LlmBankingError):
         super().__init__(f"This cannot be done with a card that is {status}. Ask the bank for a new one.")
 
 
+class CardAlreadyError(LlmBankingError):
+    """What is asked of a card was done with it before."""
+
+    code = "CONFLICT"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"This card is {state} already. There is nothing to do.")
+
+
 class PayeeNotFoundError(LlmBankingError):
     """There is no such payee, it was removed, or it is somebody else's."""
 

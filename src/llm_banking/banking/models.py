@@ -116,13 +116,17 @@ class Hold(Base):
 
 
 class Card(Base):
-    """A card of an account. Only its status changes; of its number the last four digits are kept."""
+    """A card of an account. Its status and its limit change; of its number the last four digits are kept.
+
+    `daily_limit_minor` is its owner's own limit for a day, in the account's currency; the bank's alone where null.
+    """
 
     __tablename__ = "cards"
     __table_args__ = (
         CheckConstraint("kind IN ('debit', 'credit')", name="kind"),
         CheckConstraint("number_last4 ~ '^[0-9]{4}$'", name="number_last4"),
         CheckConstraint("status IN ('inactive', 'active', 'frozen', 'blocked')", name="status"),
+        CheckConstraint("daily_limit_minor >= 0", name="daily_limit_minor"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -134,6 +138,8 @@ class Card(Base):
     status: Mapped[str] = mapped_column(String(8))
     status_changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    daily_limit_minor: Mapped[int | None] = mapped_column(BigInteger)
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id"), unique=True)
 
 
 class Payee(Base):

@@ -18,6 +18,12 @@ class Kind(StrEnum):
     OWN_TRANSFER = "own_transfer"
     PAYEE_TRANSFER = "payee_transfer"
     BILL_PAYMENT = "bill_payment"
+    CARD_ACTIVATE = "card_activate"
+    CARD_FREEZE = "card_freeze"
+    CARD_UNFREEZE = "card_unfreeze"
+    CARD_BLOCK = "card_block"
+    CARD_REPLACE = "card_replace"
+    CARD_LIMITS = "card_limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,21 @@ class BillPayment:
     amount: Money
 
 
+@dataclass(frozen=True, slots=True)
+class CardDraft:
+    """Do something with one of the customer's cards; `daily_limit` with CARD_LIMITS alone."""
+
+    kind: Kind
+    card_id: UUID
+    daily_limit: Money | None = None
+
+
 PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
 PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
-Draft = PaymentDraft
+CARDS = frozenset(
+    {
+        *(Kind.CARD_ACTIVATE, Kind.CARD_FREEZE, Kind.CARD_UNFREEZE, Kind.CARD_BLOCK),
+        *(Kind.CARD_REPLACE, Kind.CARD_LIMITS),
+    }
+)
+Draft = PaymentDraft | CardDraft

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,11 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.money import MINOR_DIGITS, Money, MoneyError
+from llm_banking.operations.drafts import PAYMENTS, Kind
 from llm_banking.operations.errors import NotPossibleError
 
 Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,3})?$")]
 EITHER_METHOD = frozenset({Method.TOTP, Method.WEBAUTHN})
 PASSKEY_ALONE = frozenset({Method.WEBAUTHN})
+_PROOFS = {"nothing": frozenset[Method](), "factor": EITHER_METHOD, "passkey": PASSKEY_ALONE}
+CARD_LIMITS_RAISED = "card_limits_raised"
+_PROVED = frozenset({*(kind.value for kind in Kind if kind not in PAYMENTS), CARD_LIMITS_RAISED})
 
 
 class _Strict(BaseModel):
@@ -30,6 +34,7 @@ class _Amounts(_Strict):
     step_up_above: Decimal
     code_up_to: Decimal
     new_payee_limit: Decimal
+    card_per_day: Decimal
 
 
 class _Document(_Strict):
@@ -37,11 +42,17 @@ class _Document(_Strict):
     open_at_most: int = Field(ge=1, le=100)
     new_payee_hours: int = Field(ge=1, le=24 * 14)
     currencies: dict[str, _Amounts] = Field(min_length=1)
+    proof: dict[str, Literal["nothing", "factor", "passkey"]]
+    urgent: frozenset[Kind]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not set(self.currencies) <= set(MINOR_DIGITS):
             raise ValueError("a currency is not one that the bank uses")
+        if set(self.proof) != _PROVED:
+            raise ValueError(f"`proof` must name these and no others: {', '.join(sorted(_PROVED))}")
+        if self.urgent & PAYMENTS:
+            raise ValueError("a payment is not urgent")
         return self
 
 
@@ -54,16 +65,19 @@ class Limits:
     step_up_above: Money
     code_up_to: Money
     new_payee_limit: Money
+    card_per_day: Money
 
 
 @dataclass(frozen=True, slots=True)
 class OperationPolicy:
-    """What is allowed, and what is asked for."""
+    """What is allowed, and what is asked for. `urgent` kinds are taken however many others wait."""
 
     lifetime: timedelta
     open_at_most: int
     new_payee_period: timedelta
     limits: dict[str, Limits]
+    proof: dict[str, frozenset[Method]]
+    urgent: frozenset[Kind]
 
     def limits_of(self, currency: str) -> Limits:
         """The limits of a currency. Raises NotPossibleError where the policy does not list it."""
@@ -97,4 +111,6 @@ def load_policy(text: str | None = None) -> OperationPolicy:
         document.open_at_most,
         timedelta(hours=document.new_payee_hours),
         limits,
+        {name: _PROOFS[proof] for name, proof in document.proof.items()},
+        document.urgent,
     )

@@ -142,7 +142,7 @@ def _record(pending: PendingOperation, done: BankOperation | None, now: datetime
 async def sent_since(
     session: AsyncSession, user_id: UUID, currency: str, moment: datetime, payee_id: UUID | None = None
 ) -> Money:
-    """What a customer sent since a time: in all, or to one payee."""
+    """What left a customer's accounts since a time: in all, or to one payee."""
     query = select(func.coalesce(func.sum(BankOperation.amount_minor), 0)).where(
         BankOperation.user_id == user_id,
         BankOperation.currency == currency,

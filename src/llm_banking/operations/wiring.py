@@ -8,7 +8,8 @@ from datetime import datetime
 from llm_banking.banking.fees import FeeSchedule, load_fees
 from llm_banking.identity.step_up import StepUp
 from llm_banking.kit.clock import utc_now
-from llm_banking.operations.drafts import PAYMENTS
+from llm_banking.operations.cards import Cards
+from llm_banking.operations.drafts import CARDS, PAYMENTS
 from llm_banking.operations.gate import Gate
 from llm_banking.operations.handlers import Handlers
 from llm_banking.operations.payments import Payments
@@ -29,4 +30,4 @@ def open_gate(
 
 def handlers_of(policy: OperationPolicy, fees: FeeSchedule) -> Handlers:
     """All kinds of operations. Raises ConfigurationError."""
-    return dict.fromkeys(PAYMENTS, Payments(policy, fees))
+    return {**dict.fromkeys(PAYMENTS, Payments(policy, fees)), **dict.fromkeys(CARDS, Cards(policy, fees))}

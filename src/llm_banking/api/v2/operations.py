@@ -13,7 +13,9 @@ from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
 from llm_banking.api.dependencies import CallerDep, Services, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.idempotency import IdempotencyKey, OptionalIdempotencyKey, answered_once
+from llm_banking.api.money import Amount, Currency
 from llm_banking.api.text import ShortText
+from llm_banking.api.v2.card_requests import CardLimitsRequest, CardRequest
 from llm_banking.identity.principal import LimitClass, Permission, Principal, requires
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Method, Refusal
@@ -24,11 +26,6 @@ from llm_banking.operations.records import MAX_PAGE_ROWS, Pending, Record, recor
 
 routes = router("/api/v2/operations", "operations")
 
-Amount = Annotated[
-    str, Field(pattern=r"^(0{0,11}[1-9][0-9]{0,11}(\.[0-9]{1,3})?|0{1,12}\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$")
-]
-"""More than nothing; how many digits after the point there are is the currency's."""
-Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["USD"])]
 Status = Literal["pending", "executed", "voided", "expired", "failed", "scheduled"]
 PAGE_CURSOR = "^[0-9a-f]{32}$"
 
@@ -77,7 +74,8 @@ class BillPaymentRequest(Model):
 
 
 OperationRequest = Annotated[
-    OwnTransferRequest | PayeeTransferRequest | BillPaymentRequest, Field(discriminator="kind")
+    OwnTransferRequest | PayeeTransferRequest | BillPaymentRequest | CardRequest | CardLimitsRequest,
+    Field(discriminator="kind"),
 ]
 
 

@@ -20,10 +20,22 @@ ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
 """Intents that are answered from the customer's own rows."""
 
 SaidKind = Literal[
-    "amount", "negative_amount", "quantity", "account", "name", "bill", "phrase", "later", "note", "option"
+    "amount",
+    "negative_amount",
+    "quantity",
+    "account",
+    "name",
+    "bill",
+    "phrase",
+    "later",
+    "note",
+    "option",
+    "card",
+    "word",
 ]
 """Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
-what follows "to" or "from" and may name an account or a payee, or nothing.
+what follows "to" or "from" and may name an account or a payee, or nothing. `card` is a whole request, which may tell a
+card, and `word` one that the flow lists.
 """
 
 Role = Literal["source", "target"]

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
+from llm_banking.api.admin import disputes as admin_disputes
 from llm_banking.api.admin import sessions as admin_sessions
 from llm_banking.api.auth import api_keys, mfa, own_sessions
 from llm_banking.api.auth import oauth as auth_oauth
@@ -23,8 +24,19 @@ from llm_banking.api.middleware import BodyGuard, HeadGuard, RequestContext
 from llm_banking.api.openapi import Application
 from llm_banking.api.security_headers import SecurityHeaders
 from llm_banking.api.v1 import chat as v1_chat
-from llm_banking.api.v2 import accounts, cards, catalogue, confirmations, feedback, operations, payees, sessions
+from llm_banking.api.v2 import (
+    accounts,
+    cards,
+    catalogue,
+    confirmations,
+    disputes,
+    feedback,
+    operations,
+    payees,
+    sessions,
+)
 from llm_banking.api.v2 import chat as v2_chat
+from llm_banking.banking.disputes import load_dispute_rules
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import load_flows
 from llm_banking.identity.master_key import load_master_keys
@@ -78,6 +90,7 @@ def build_services(settings: Settings) -> Services:
         payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
         gate=open_gate(identity.second_factors.step_up),
         flows=load_flows(frozenset(BY_NAME)),
+        dispute_rules=load_dispute_rules(),
     )
 
 
@@ -119,7 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
         *(v1_chat, v2_chat, confirmations, sessions, feedback, catalogue),
-        *(accounts, cards, payees, operations, pages),
+        *(accounts, cards, payees, operations, disputes, admin_disputes, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

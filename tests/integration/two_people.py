@@ -190,6 +190,18 @@ class Person:
                 "confirmation_code": uuid4().hex[:16],
                 "created_at": NOW,
             },
+            "disputes": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "account_id": self.account_id,
+                "entry_id": self.entry_id,
+                "reason": "not_recognised",
+                "status": "open",
+                "description": "bread",
+                "amount_minor": 5,
+                "currency": "USD",
+                "created_at": NOW,
+            },
             "idempotency_keys": {
                 "user_id": self.id,
                 "key": "a key of a client",

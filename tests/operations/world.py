@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -143,6 +144,22 @@ class Customer:
         async with self.transaction() as session:
             await session.execute(insert(Card), [row])
         return card_id
+
+    async def charge(self, amount: str, shop: str = "Noodle House", *, days_ago: int = 1) -> UUID:
+        """Something that was paid in a shop, by no operation of ours."""
+        entry = transfer(
+            uuid4(),
+            payer=self.checking,
+            payee=Own.OUTSIDE,
+            amount=usd(amount),
+            booked_at=self.world.clock() - timedelta(days=days_ago),
+            kind="card",
+            payer_reads=shop,
+            payee_reads=shop,
+        )
+        async with self.transaction() as session:
+            await post(session, entry)
+        return entry.id
 
     async def card_status(self, card_id: UUID) -> str:
         async with self.transaction() as session:

@@ -228,7 +228,7 @@ async def own_things(stage: Stage, name: str) -> Findings:
     for actor in actors:
         response = await stage.send(**await _request(stage, name, actor, {}))
         found.checks += 1
-        expected = recipe.answers(actor.caller)
+        expected = recipe.own or recipe.answers(actor.caller)
         if not _is(response, expected):
             found.say(
                 name,
@@ -236,7 +236,7 @@ async def own_things(stage: Stage, name: str) -> Findings:
                 "own",
                 f"{response.status_code} {_code(response)}, not {expected or 'a success'}",
             )
-        for leak in _leaks(response, actor, stranger):
+        for leak in () if recipe.shows_others else _leaks(response, actor, stranger):
             found.say(name, actor.caller.name, "own", leak)
     return found
 
@@ -258,7 +258,8 @@ async def foreign_things(stage: Stage, name: str) -> Findings:
             found.checks += 2
             expected = recipe.answers(asks.caller) or thing.refusal
             told = _reaches if thing.anyones else _tells_apart
-            for problem in (*told(expected, answer, nothing), *_leaks(answer, asks, stranger)):
+            leaks = () if recipe.shows_others else _leaks(answer, asks, stranger)
+            for problem in (*told(expected, answer, nothing), *leaks):
                 found.say(name, asks.caller.name, f"{place} of somebody else", problem)
         if not thing.anyones and await stage.rows_of(stranger) != before:
             found.say(name, f"{place} of somebody else", "their rows were changed")

@@ -83,7 +83,8 @@ class Recipe:
 
     `answers`: None for a success, or the code of the documented error that a caller meets who may call.
     `without`: tables in which the caller has no row yet. `hidden`: why the route is not in the schema; a hidden route
-    must be for anyone.
+    must be for anyone. `own`: the refusal that a caller meets about what is their own. `shows_others`: why the answer
+    holds other people's things.
     """
 
     body: dict[str, Any] | Body | None = None
@@ -93,6 +94,8 @@ class Recipe:
     answers: Callable[[Caller], str | None] = fine
     without: frozenset[str] = frozenset()
     hidden: str | None = None
+    own: str | None = None
+    shows_others: str | None = None
 
 
 SESSION = {"path.session_id": Thing("chat_sessions")}
@@ -214,8 +217,10 @@ async def a_passkey(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
 
 
 async def a_transfer(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
-    """To the payee that is named; of a card or to an account where those that are named are not the caller's."""
+    """To the payee that is named; of a card, charge or account where those that are named are not the caller's."""
     sent = {"from_account": str(ids["body.from_account"]), "amount": "0.01", "currency": "USD"}
+    if ids["body.entry_id"] != caller.object_id("ledger_entries"):
+        return {"kind": "dispute", "entry_id": str(ids["body.entry_id"]), "reason": "charged_twice"}
     if ids["body.card_id"] != caller.object_id("cards"):
         return {"kind": "card_freeze", "card_id": str(ids["body.card_id"])}
     if ids["body.to_account"] != caller.object_id("accounts"):
@@ -348,6 +353,7 @@ RECIPES: dict[str, Recipe] = {
             "body.to_account": Thing("accounts"),
             "body.payee_id": Thing("payees"),
             "body.card_id": Thing("cards"),
+            "body.entry_id": Thing("ledger_entries"),
         },
         headers={"Idempotency-Key": "a-key-of-a-client"},
     ),
@@ -357,6 +363,14 @@ RECIPES: dict[str, Recipe] = {
         body=a_confirmation,
         ids={"path.operation_id": PENDING, "body.step_up.challenge_id": CHALLENGE},
         without=NO_FACTOR,
+    ),
+    "GET /api/v2/disputes": Recipe(),
+    "GET /api/agent/disputes": Recipe(shows_others="an agent decides what customers dispute"),
+    "POST /api/agent/disputes/{dispute_id}/decision": Recipe(
+        body={"outcome": "for_merchant"},
+        ids={"path.dispute_id": Thing("disputes", anyones=True)},
+        own="FORBIDDEN",
+        shows_others="an agent decides what customers dispute",
     ),
     "GET /api/v2/payees": Recipe(),
     "POST /api/v2/payees": Recipe(body={"kind": "person", "name": "Another payee", "account_number": "12345678"}),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import APIRouter, Depends, Request
 
 from llm_banking.api.limits import RequestLimits
+from llm_banking.banking.disputes import DisputeRules
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.identity.errors import UnauthenticatedError
@@ -52,6 +53,7 @@ class Services:
     payees: Payees
     gate: Gate
     flows: Flows
+    dispute_rules: DisputeRules
 
     @property
     def reader(self) -> Reader:

@@ -153,3 +153,30 @@ class TooManyPayeesError(LlmBankingError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"You have {most} payees, and more are not kept. Remove one that you no longer pay.")
+
+
+class TransactionNotFoundError(LlmBankingError):
+    """There is no such charge, it is not the caller's, or it is nothing that can be disputed."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such charge to dispute. GET /api/v2/accounts/{id}/transactions lists yours.")
+
+
+class DisputeNotFoundError(LlmBankingError):
+    """There is no such dispute."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such dispute. GET /api/agent/disputes lists those that wait.")
+
+
+class AlreadyDecidedError(LlmBankingError):
+    """What a person decided is final."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("This was decided before. What was decided is final.")

@@ -172,3 +172,41 @@ class Payee(Base):
     status: Mapped[str] = mapped_column(String(8), default="active")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     first_paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Dispute(Base):
+    """A charge that its customer disputes, and how that was decided. `credit_entry_id` credited it provisionally.
+
+    `settled_entry_id` is what the decision posted: the amount given back, or the provisional credit taken back.
+    """
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        UniqueConstraint("account_id", "entry_id", name="uq_disputes_account_id_entry_id"),
+        CheckConstraint(
+            "status IN ('open', 'provisional_credit', 'resolved_for_customer', 'resolved_for_merchant')", name="status"
+        ),
+        CheckConstraint("amount_minor > 0", name="amount_minor"),
+        CheckConstraint("status <> 'provisional_credit' OR credit_entry_id IS NOT NULL", name="credit"),
+        CheckConstraint(
+            "(status IN ('open', 'provisional_credit')) = (decided_at IS NULL)"
+            " AND (decided_at IS NULL) = (decided_by IS NULL)",
+            name="decided",
+        ),
+        CheckConstraint("decided_by <> user_id", name="not_by_oneself"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("ledger_entries.id"))
+    reason: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(24))
+    description: Mapped[str] = mapped_column(Text)
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    credit_entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"))
+    settled_entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))

@@ -205,10 +205,11 @@ class Work:
         """Fill a card's slot with the only card there is for it, where the customer did not name another one."""
         frame, spec = self.stack[-1], flow.slots[step.slot]
         choices = self._holdings.card_choices(spec) if spec.type == "card" else ()
+        asked = self.before.prompt is not None and self.before.prompt.slot == spec.name
         named = any(
             one.turn == self.before.turn and one.of == spec.name for one in self.events if one.what == "refused"
         )
-        if len(choices) != 1 or named or step.slot in frame.offers:
+        if len(choices) != 1 or asked or named or step.slot in frame.offers:
             return False
         only = Filled(**choices[0].model_dump(), text="", start=0, end=0, turn=self.before.turn)
         self.update(slots={**frame.slots, spec.name: only})

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+from llm_banking.banking.disputes import DisputeReason
 from llm_banking.kit.money import Money
 
 MAX_NOTE_CHARS = 80
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     CARD_BLOCK = "card_block"
     CARD_REPLACE = "card_replace"
     CARD_LIMITS = "card_limits"
+    DISPUTE = "dispute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class CardDraft:
     daily_limit: Money | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DisputeDraft:
+    """Dispute a charge on one of the customer's accounts."""
+
+    kind: ClassVar[Kind] = Kind.DISPUTE
+    entry_id: UUID
+    reason: DisputeReason
+
+
 PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
 PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
 CARDS = frozenset(
@@ -74,4 +85,4 @@ CARDS = frozenset(
         *(Kind.CARD_REPLACE, Kind.CARD_LIMITS),
     }
 )
-Draft = PaymentDraft | CardDraft
+Draft = PaymentDraft | CardDraft | DisputeDraft

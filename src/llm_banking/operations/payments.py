@@ -20,7 +20,7 @@ from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.ids import uuid7
 from llm_banking.kit.money import Money
-from llm_banking.kit.plain_text import plain
+from llm_banking.kit.plain_text import NO_CLOSING_QUOTE, plain
 from llm_banking.operations.drafts import (
     MAX_NOTE_CHARS,
     PAYMENTS,
@@ -37,8 +37,6 @@ from llm_banking.operations.records import sent_since
 
 DAY = timedelta(hours=24)
 _PAYS_FROM = ("checking", "savings")
-_NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
-"""The text shown puts a note between curly quotes, and a note must not end them and go on as if it were the bank."""
 
 
 class Payments:
@@ -126,7 +124,7 @@ def available(account: Account) -> Money:
 def _note(draft: PaymentDraft) -> str | None:
     if not isinstance(draft, PayeeTransfer) or not (draft.note or "").strip():
         return None
-    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(_NO_CLOSING_QUOTE)
+    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(NO_CLOSING_QUOTE)
 
 
 async def _account(session: AsyncSession, user_id: UUID, account_id: UUID) -> Account:

@@ -148,6 +148,7 @@ async def sent_since(
         BankOperation.currency == currency,
         BankOperation.status == "executed",
         BankOperation.executed_at >= moment,
+        func.jsonb_typeof(BankOperation.request["payer"]) == "object",  # what a dispute gives back is not sent
     )
     if payee_id is not None:
         query = query.where(BankOperation.payee_id == payee_id)

@@ -1,4 +1,4 @@
-"""Cards have a daily limit, and know which card they replace."""
+"""Cards have a daily limit and know which card they replace; charges are disputed, and a person decides."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ branch_labels = None
 depends_on = None
 
 ROLE = "llm_banking_app_role"
+GRANTS = {"disputes": "SELECT, INSERT, UPDATE (status, settled_entry_id, decided_at, decided_by)"}
+_OF_USER = "user_id = ANY ((SELECT visible_user_ids())::uuid[]) OR (SELECT has_scope('system'))"
 
 
 def upgrade() -> None:
@@ -20,8 +22,60 @@ def upgrade() -> None:
     op.create_unique_constraint(op.f("uq_cards_replaces_id"), "cards", ["replaces_id"])
     op.create_foreign_key(op.f("fk_cards_replaces_id_cards"), "cards", "cards", ["replaces_id"], ["id"])
     op.execute(f"GRANT UPDATE (daily_limit_minor) ON cards TO {ROLE}")
+    _disputes()
+    for table, privileges in GRANTS.items():
+        op.execute(f"GRANT {privileges} ON {table} TO {ROLE}")
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY rows_of_a_user ON {table} USING ({_OF_USER}) WITH CHECK ({_OF_USER})")
+
+
+def _disputes() -> None:
+    op.create_table(
+        "disputes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("entry_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=24), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("credit_entry_id", sa.Uuid(), nullable=True),
+        sa.Column("settled_entry_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('open', 'provisional_credit', 'resolved_for_customer', 'resolved_for_merchant')",
+            name=op.f("ck_disputes_status"),
+        ),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_disputes_amount_minor")),
+        sa.CheckConstraint(
+            "status <> 'provisional_credit' OR credit_entry_id IS NOT NULL", name=op.f("ck_disputes_credit")
+        ),
+        sa.CheckConstraint(
+            "(status IN ('open', 'provisional_credit')) = (decided_at IS NULL)"
+            " AND (decided_at IS NULL) = (decided_by IS NULL)",
+            name=op.f("ck_disputes_decided"),
+        ),
+        sa.CheckConstraint("decided_by <> user_id", name=op.f("ck_disputes_not_by_oneself")),
+        sa.ForeignKeyConstraint(["id"], ["pending_operations.id"], name=op.f("fk_disputes_id_pending_operations")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_disputes_user_id_users")),
+        sa.ForeignKeyConstraint(["decided_by"], ["users.id"], name=op.f("fk_disputes_decided_by_users")),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_disputes_account_id_accounts")),
+        *(
+            sa.ForeignKeyConstraint([column], ["ledger_entries.id"], name=op.f(f"fk_disputes_{column}_ledger_entries"))
+            for column in ("entry_id", "credit_entry_id", "settled_entry_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disputes")),
+        sa.UniqueConstraint("account_id", "entry_id", name="uq_disputes_account_id_entry_id"),
+    )
+    op.create_index("ix_disputes_user_id", "disputes", ["user_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("disputes")
     for column in ("replaces_id", "daily_limit_minor"):
         op.drop_column("cards", column)

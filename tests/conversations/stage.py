@@ -40,6 +40,15 @@ CARDS = {
 }
 """Of which account, kind, name and last digits."""
 CARDS_ACTIVE = dict.fromkeys(CARDS, "active")
+CHARGES = (
+    ("Corner Coffee", "4.50", 3),
+    ("Corner Coffee", "4.50", 2),
+    ("Noodle House", "42.10", 5),
+    ("Noodle House", "18.00", 9),
+    ("Bright Fuel", "60.00", 20),
+    ("Lakeside Books", "250.00", 4),
+)
+"""On checking: by whom, how much, so many days ago."""
 PAYEES = (
     ("Alice Johnson", "person", True),
     ("Bob Carter", "person", True),
@@ -76,6 +85,8 @@ class Stage:
             await session.execute(insert(Account), [_account(player_id, accounts[name], name) for name in ACCOUNTS])
             for name, account_id in accounts.items():
                 amount = usd(ACCOUNTS[name][3])
+                if name == "checking":
+                    amount = sum((usd(spent) for _, spent, _ in CHARGES), amount)
                 places = (Own.OUTSIDE, account_id) if amount.amount_minor > 0 else (account_id, Own.OUTSIDE)
                 opening = transfer(
                     uuid4(),
@@ -89,6 +100,18 @@ class Stage:
                 )
                 await post(session, opening)
             await session.execute(insert(Card), [_card(accounts, name, status) for name, status in cards.items()])
+            for shop, spent, days_ago in CHARGES:
+                charge = transfer(
+                    uuid4(),
+                    payer=accounts["checking"],
+                    payee=Own.OUTSIDE,
+                    amount=usd(spent),
+                    booked_at=now - timedelta(days=days_ago),
+                    kind="opening",
+                    payer_reads=shop,
+                    payee_reads=shop,
+                )
+                await post(session, charge)
             await session.execute(insert(Payee), [_payee(player_id, *one, now) for one in PAYEES])
         subject = Subject(player_id, "user", family_id, 0, ("pwd",))
         token = self.app.state.services.identity.tokens.issue(subject)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from llm_banking.banking.disputes import DisputeReason
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.tracker import Filled, ValueKind
-from llm_banking.operations.drafts import BillPayment, CardDraft, Draft, Kind, OwnTransfer, PayeeTransfer
+from llm_banking.operations.drafts import BillPayment, CardDraft, DisputeDraft, Draft, Kind, OwnTransfer, PayeeTransfer
 
 Slots = Mapping[str, Filled]
 
@@ -57,12 +58,19 @@ def _card_stop(slots: Slots) -> Draft:
     return _card(slots, {"freeze": Kind.CARD_FREEZE, "block": Kind.CARD_BLOCK}[how])
 
 
+def _dispute(slots: Slots) -> Draft:
+    return DisputeDraft(
+        UUID(_value(slots, "charge", "charge").value), DisputeReason(_value(slots, "reason", "option").value)
+    )
+
+
 _NEEDS = ("destination", "amount", "source")
 ACTIONS: Mapping[str, Action] = {
     "own_transfer": Action(_NEEDS, _own_transfer),
     "payee_transfer": Action(_NEEDS, _payee_transfer),
     "bill_payment": Action(_NEEDS, _bill_payment),
     "card_stop": Action(("card", "how"), _card_stop),
+    "dispute": Action(("charge", "reason"), _dispute),
     "card_unfreeze": Action(("card",), lambda slots: _card(slots, Kind.CARD_UNFREEZE)),
     "card_activate": Action(("card",), lambda slots: _card(slots, Kind.CARD_ACTIVATE)),
     "card_replace": Action(("card",), lambda slots: _card(slots, Kind.CARD_REPLACE)),

@@ -31,11 +31,12 @@ SaidKind = Literal[
     "note",
     "option",
     "card",
+    "charge",
     "word",
 ]
 """Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
-what follows "to" or "from" and may name an account or a payee, or nothing. `card` is a whole request, which may tell a
-card, and `word` one that the flow lists.
+what follows "to" or "from" and may name an account or a payee, or nothing. `card` and `charge` are a whole request,
+which may tell one, and `word` one that the flow lists.
 """
 
 Role = Literal["source", "target"]

@@ -20,6 +20,11 @@ from llm_banking.nlu.slots import normalise_amount, normalise_date
 
 MAX_QUOTED_CHARS = 40
 MAX_NOTE_CHARS = 80
+_SAID_AS = {"card": ("card",), "charge": ("charge",)}
+_NONE_SUCH = {
+    "card": "You have no such card that I can use for this.",
+    "charge": "I find no such charge among your latest ones.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +119,15 @@ def _money(said: Said, holdings: Holdings) -> Value:
 
 
 def _named(said: Said, spec: SlotSpec, holdings: Holdings) -> Value:
-    if said.kind not in (("card",) if spec.type == "card" else ("name", "account", "bill", "phrase")):
-        raise FlowFaultError("Words were proposed as an account, payee or card that are none.")
+    if said.kind not in _SAID_AS.get(spec.type, ("name", "account", "bill", "phrase")):
+        raise FlowFaultError(f"Words were proposed as a value of type '{spec.type}' that are none.")
     found = holdings.match(said.text, spec)
     if found.sure:
         return Got(found.choices[0])
     if found.choices:
         return Which(found.choices)
-    if spec.type == "card":
-        return Refused("You have no such card that I can use for this.")
+    if spec.type in _NONE_SUCH:
+        return Refused(_NONE_SUCH[spec.type])
     quoted = " ".join(said.text.split())[:MAX_QUOTED_CHARS]
     if spec.type == "own_account":
         return Refused(f"You have no account “{quoted}” that I can use for this.")

@@ -19,7 +19,7 @@ from llm_banking.dialogue.actions import ACTIONS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError
 
-SlotType = Literal["money", "own_account", "payee", "date", "text", "card", "option"]
+SlotType = Literal["money", "own_account", "payee", "date", "text", "card", "option", "charge"]
 MAX_STEPS = 40
 _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "money": ("money",),
@@ -29,6 +29,7 @@ _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "text": ("text",),
     "card": ("card",),
     "option": ("option",),
+    "charge": ("charge",),
 }
 _ANY_ACCOUNT = tuple(AccountKind)
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from uuid import UUID
 
@@ -16,18 +17,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import service as banking
 from llm_banking.banking.cards import CardDetails, list_cards
+from llm_banking.banking.duplicates import Charge, latest_charges
 from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import payees_of
 from llm_banking.banking.service import AccountBalance, AccountKind
 from llm_banking.dialogue.flow_files import SlotSpec
 from llm_banking.dialogue.own_cards import card_choice, cards_meant, names_a_card, usable_cards
+from llm_banking.dialogue.own_charges import charge_choice, charges_meant
 from llm_banking.dialogue.tracker import MAX_CHOICES, Choice
+from llm_banking.kit.clock import utc_now
 from llm_banking.nlu.slots import normalise_account, normalise_bill_type
 from llm_banking.nlu.slots.lexicon import word_set
 
 ALIKE = 0.75
 """Share of letters in common from which a name is near enough to ask about (Ratcliff and Obershelp 1988)."""
 MAX_NAME_CHARS = 80
+CHARGES_OF = timedelta(days=120)
+MAX_CHARGES = 300
 _LAST4 = re.compile(r"(?<!\d)(\d{4})(?!\d)")
 _FILLERS = word_set(
     "a account accounts an another acct bill card ending for from i in instead into it its it's mine money my no not "
@@ -45,11 +51,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """One customer's accounts, payees and cards."""
+    """One customer's accounts, payees and cards, and what was charged lately."""
 
     accounts: Sequence[AccountBalance] = ()
     payees: Sequence[Payee] = ()
     cards: Sequence[CardDetails] = ()
+    charges: Sequence[Charge] = ()
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -81,6 +88,9 @@ class Holdings:
         if spec.type == "card":
             cards = tuple(card_choice(one) for one in cards_meant(text, self.cards, spec.statuses))
             return Match(cards[:MAX_CHOICES], sure=len(cards) == 1)
+        if spec.type == "charge":
+            charges = tuple(charge_choice(one) for one in charges_meant(text, self.charges))
+            return Match(charges[:MAX_CHOICES], sure=len(charges) == 1)
         text = text[:MAX_NAME_CHARS]
         exact = tuple(one for one in self.payee_choices(spec) if words_of(one.label) in _readings(text))
         if exact:
@@ -112,6 +122,7 @@ async def holdings_of(session: AsyncSession, owner_id: UUID) -> Holdings:
         await banking.balances(session, owner_id),
         await payees_of(session, owner_id),
         await list_cards(session, owner_id),
+        await latest_charges(session, owner_id, since=utc_now() - CHARGES_OF, most=MAX_CHARGES),
     )
 
 

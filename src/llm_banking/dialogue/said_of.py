@@ -1,7 +1,7 @@
 """What a request says that one flow needs: the words that fit its slots, and no others.
 
-Payments take their words where `dialogue.said` finds them. A card is told by the whole request, and a choice that
-the flow itself lists by the words it lists.
+Payments take their words where `dialogue.said` finds them. A card or a charge is told by the whole request, and a
+choice that the flow itself lists by the words it lists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llm_banking.dialogue.flow_files import Flow, SlotSpec, SlotType
 from llm_banking.dialogue.said import Part, said_in
 from llm_banking.nlu.requests import Request
 
-WHOLE: Mapping[SlotType, SaidKind] = {"card": "card"}
+WHOLE: Mapping[SlotType, SaidKind] = {"card": "card", "charge": "charge"}
 """Slots that are told by a whole request, and the kind of words that it is then."""
 
 

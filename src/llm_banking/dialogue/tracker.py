@@ -33,7 +33,7 @@ Happened = Literal[
     "resumed",
     "fault",
 ]
-ValueKind = Literal["money", "own_account", "person", "biller", "date", "text", "card", "option"]
+ValueKind = Literal["money", "own_account", "person", "biller", "date", "text", "card", "option", "charge"]
 
 
 class _Remembered(BaseModel):

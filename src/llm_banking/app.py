@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
 from llm_banking.api.admin import disputes as admin_disputes
+from llm_banking.api.admin import loans as admin_loans
 from llm_banking.api.admin import sessions as admin_sessions
 from llm_banking.api.auth import api_keys, mfa, own_sessions
 from llm_banking.api.auth import oauth as auth_oauth
@@ -31,12 +32,14 @@ from llm_banking.api.v2 import (
     confirmations,
     disputes,
     feedback,
+    loans,
     operations,
     payees,
     sessions,
 )
 from llm_banking.api.v2 import chat as v2_chat
 from llm_banking.banking.disputes import load_dispute_rules
+from llm_banking.banking.loans import load_loan_rules
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import load_flows
 from llm_banking.identity.master_key import load_master_keys
@@ -91,6 +94,7 @@ def build_services(settings: Settings) -> Services:
         gate=open_gate(identity.second_factors.step_up),
         flows=load_flows(frozenset(BY_NAME)),
         dispute_rules=load_dispute_rules(),
+        loan_rules=load_loan_rules(),
     )
 
 
@@ -132,7 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
         *(v1_chat, v2_chat, confirmations, sessions, feedback, catalogue),
-        *(accounts, cards, payees, operations, disputes, admin_disputes, pages),
+        *(accounts, cards, payees, operations, disputes, admin_disputes, loans, admin_loans, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

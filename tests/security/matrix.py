@@ -343,7 +343,7 @@ async def _request(stage: Stage, name: str, actor: Actor, instead: Mapping[str, 
         put = {place: value for place, value in ids.items() if place in instead or not place.startswith("body.")}
     elif recipe.body is not None:
         body = copy.deepcopy(recipe.body)
-    query: dict[str, str] = {}
+    query = dict(recipe.query)
     words = dict(recipe.path)
     for place, value in put.items():
         where, *names = place.split(".")

@@ -89,6 +89,7 @@ class Recipe:
 
     body: dict[str, Any] | Body | None = None
     ids: Mapping[str, Thing] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     answers: Callable[[Caller], str | None] = fine
@@ -371,6 +372,15 @@ RECIPES: dict[str, Recipe] = {
         ids={"path.dispute_id": Thing("disputes", anyones=True)},
         own="FORBIDDEN",
         shows_others="an agent decides what customers dispute",
+    ),
+    "GET /api/v2/loans/quote": Recipe(query={"amount": "5000.00", "months": "24"}),
+    "GET /api/v2/loan-applications": Recipe(),
+    "GET /api/admin/loan-applications": Recipe(shows_others="an administrator decides what customers apply for"),
+    "POST /api/admin/loan-applications/{application_id}/decision": Recipe(
+        body={"status": "under_review"},
+        ids={"path.application_id": Thing("loan_applications", anyones=True)},
+        own="FORBIDDEN",
+        shows_others="an administrator decides what customers apply for",
     ),
     "GET /api/v2/payees": Recipe(),
     "POST /api/v2/payees": Recipe(body={"kind": "person", "name": "Another payee", "account_number": "12345678"}),

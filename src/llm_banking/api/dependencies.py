@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 
 from llm_banking.api.limits import RequestLimits
 from llm_banking.banking.disputes import DisputeRules
+from llm_banking.banking.loans import LoanRules
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.identity.errors import UnauthenticatedError
@@ -54,6 +55,7 @@ class Services:
     gate: Gate
     flows: Flows
     dispute_rules: DisputeRules
+    loan_rules: LoanRules
 
     @property
     def reader(self) -> Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.kit.money import Money
 
 
 class AccountNotFoundError(LlmBankingError):
@@ -180,3 +181,33 @@ class AlreadyDecidedError(LlmBankingError):
 
     def __init__(self) -> None:
         super().__init__("This was decided before. What was decided is final.")
+
+
+class LoanTermsRefusedError(LlmBankingError):
+    """A loan that the bank does not make."""
+
+    code = "INVALID_REQUEST"
+
+    def __init__(self, least: Money, most: Money, months: tuple[int, int]) -> None:
+        super().__init__(
+            f"The bank lends {least.display()} to {most.display()} over {months[0]} to {months[1]} months. Choose an "
+            "amount and a term within that."
+        )
+
+
+class ApplicationNotFoundError(LlmBankingError):
+    """There is no such application."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such application. GET /api/admin/loan-applications lists those that wait.")
+
+
+class ApplicationStepError(LlmBankingError):
+    """An application does not go there from where it stands."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("An application goes from received to under_review, and from there to approved or declined.")

@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llm_banking.kit.clock import utc_now
@@ -210,3 +211,31 @@ class Dispute(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+
+
+class LoanApplication(Base):
+    """An application for a loan on the terms that the customer was shown. A person changes its status.
+
+    `concerns` is what the rules had to say about it when it came.
+    """
+
+    __tablename__ = "loan_applications"
+    __table_args__ = (
+        CheckConstraint("status IN ('received', 'under_review', 'approved', 'declined')", name="status"),
+        CheckConstraint("amount_minor > 0 AND payment_minor > 0 AND months > 0", name="terms"),
+        CheckConstraint("(status = 'received') = (changed_by IS NULL)", name="changed"),
+        CheckConstraint("changed_by <> user_id", name="not_by_oneself"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    months: Mapped[int] = mapped_column(SmallInteger)
+    annual_percent: Mapped[str] = mapped_column(String(8))
+    payment_minor: Mapped[int] = mapped_column(BigInteger)
+    concerns: Mapped[list[str]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))

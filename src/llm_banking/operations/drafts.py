@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CARD_REPLACE = "card_replace"
     CARD_LIMITS = "card_limits"
     DISPUTE = "dispute"
+    LOAN_APPLICATION = "loan_application"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,15 @@ class DisputeDraft:
     reason: DisputeReason
 
 
+@dataclass(frozen=True, slots=True)
+class LoanDraft:
+    """Apply for a loan."""
+
+    kind: ClassVar[Kind] = Kind.LOAN_APPLICATION
+    amount: Money
+    months: int
+
+
 PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
 PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
 CARDS = frozenset(
@@ -85,4 +95,4 @@ CARDS = frozenset(
         *(Kind.CARD_REPLACE, Kind.CARD_LIMITS),
     }
 )
-Draft = PaymentDraft | CardDraft | DisputeDraft
+Draft = PaymentDraft | CardDraft | DisputeDraft | LoanDraft

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from llm_banking.banking.disputes import load_dispute_rules
 from llm_banking.banking.fees import FeeSchedule, load_fees
+from llm_banking.banking.loans import load_loan_rules
 from llm_banking.identity.step_up import StepUp
 from llm_banking.kit.clock import utc_now
 from llm_banking.operations.cards import Cards
@@ -14,6 +15,7 @@ from llm_banking.operations.disputes import Disputes
 from llm_banking.operations.drafts import CARDS, PAYMENTS, Kind
 from llm_banking.operations.gate import Gate
 from llm_banking.operations.handlers import Handlers
+from llm_banking.operations.loans import Loans
 from llm_banking.operations.payments import Payments
 from llm_banking.operations.policy import OperationPolicy, load_policy
 
@@ -36,4 +38,5 @@ def handlers_of(policy: OperationPolicy, fees: FeeSchedule, clock: Callable[[], 
         **dict.fromkeys(PAYMENTS, Payments(policy, fees)),
         **dict.fromkeys(CARDS, Cards(policy, fees)),
         Kind.DISPUTE: Disputes(policy, load_dispute_rules(), clock),
+        Kind.LOAN_APPLICATION: Loans(policy, load_loan_rules()),
     }

@@ -17,6 +17,7 @@ from llm_banking.api.money import Amount, Currency
 from llm_banking.api.text import ShortText
 from llm_banking.api.v2.card_requests import CardLimitsRequest, CardRequest
 from llm_banking.api.v2.disputes import DisputeRequest
+from llm_banking.api.v2.loans import LoanApplicationRequest
 from llm_banking.identity.principal import LimitClass, Permission, Principal, requires
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Method, Refusal
@@ -75,7 +76,13 @@ class BillPaymentRequest(Model):
 
 
 OperationRequest = Annotated[
-    OwnTransferRequest | PayeeTransferRequest | BillPaymentRequest | CardRequest | CardLimitsRequest | DisputeRequest,
+    OwnTransferRequest
+    | PayeeTransferRequest
+    | BillPaymentRequest
+    | CardRequest
+    | CardLimitsRequest
+    | DisputeRequest
+    | LoanApplicationRequest,
     Field(discriminator="kind"),
 ]
 

@@ -16,7 +16,7 @@ from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import Slot
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 
-ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
+ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history", "get_statement"})
 """Intents that are answered from the customer's own rows."""
 
 SaidKind = Literal[

@@ -21,18 +21,22 @@ _NO_SHOP = word_set(
 def charges_meant(text: str, charges: Sequence[Charge]) -> tuple[Charge, ...]:
     """The charges that a text may mean, newest first; none where it says nothing that tells one.
 
-    Of one that came twice it is the later one that is meant.
+    Of one that came twice it is the later one that is meant; of a shop where none did, any.
     """
-    pool = sorted(charges, key=lambda one: (one.booked_at, one.id), reverse=True)
-    twice = _TWICE.search(text) is not None
-    if twice:
-        again = {one.again.id for one in find_duplicates(charges)}
-        pool = [one for one in pool if one.id in again]
+    newest = sorted(charges, key=lambda one: (one.booked_at, one.id), reverse=True)
+    if _TWICE.search(text) is None:
+        return _told(text, newest)
+    again = {one.again.id for one in find_duplicates(charges)}
+    twice = tuple(one for one in newest if one.id in again)
+    return _told(text, twice) or _told(text, newest) or twice
+
+
+def _told(text: str, pool: Sequence[Charge]) -> tuple[Charge, ...]:
     said, amounts = _words(text), _amounts(text)
     by_shop = [one for one in pool if said & (_words(one.description) - _NO_SHOP)]
     by_amount = [one for one in pool if -one.amount.amount_minor in amounts]
     both = [one for one in by_shop if one in by_amount]
-    return tuple(both or by_shop or by_amount or (pool if twice else ()))
+    return tuple(both or by_shop or by_amount)
 
 
 def charge_choice(charge: Charge) -> Choice:

@@ -253,6 +253,7 @@ async def foreign_things(stage: Stage, name: str) -> Findings:
         guessing = await stage.add(allowed, without=recipe.without)
         before = await stage.rows_of(stranger)
         for asks, guesses in zip(asking, guessing, strict=True):
+            await stage.change(thing.table, theirs, thing.having)
             answer = await stage.send(**await _request(stage, name, asks, {place: theirs}))
             nothing = await stage.send(**await _request(stage, name, guesses, {place: uuid4()}))
             found.checks += 2

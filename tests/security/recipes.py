@@ -106,6 +106,8 @@ CARD = {"path.card_id": Thing("cards")}
 PENDING = Thing("pending_operations")
 MYSELF = Thing("users", refusal="FORBIDDEN")
 CHALLENGE = Thing("step_up_challenges", "STEP_UP_REQUIRED", {"pending_id": uuid4()})
+UNDECIDED = {"status": "open", "decided_at": None, "decided_by": None}
+RECEIVED = {"status": "received", "changed_by": None}
 NO_FACTOR = frozenset({"totp_secrets", "webauthn_credentials"})
 BALANCE = "What is my balance?"
 
@@ -369,7 +371,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/agent/disputes": Recipe(shows_others="an agent decides what customers dispute"),
     "POST /api/agent/disputes/{dispute_id}/decision": Recipe(
         body={"outcome": "for_merchant"},
-        ids={"path.dispute_id": Thing("disputes", anyones=True)},
+        ids={"path.dispute_id": Thing("disputes", having=UNDECIDED, anyones=True)},
         own="FORBIDDEN",
         shows_others="an agent decides what customers dispute",
     ),
@@ -378,7 +380,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/admin/loan-applications": Recipe(shows_others="an administrator decides what customers apply for"),
     "POST /api/admin/loan-applications/{application_id}/decision": Recipe(
         body={"status": "under_review"},
-        ids={"path.application_id": Thing("loan_applications", anyones=True)},
+        ids={"path.application_id": Thing("loan_applications", having=RECEIVED, anyones=True)},
         own="FORBIDDEN",
         shows_others="an administrator decides what customers apply for",
     ),

@@ -10,6 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from llm_banking.api import health, pages
+from llm_banking.api.admin import disputes as admin_disputes
+from llm_banking.api.admin import loans as admin_loans
 from llm_banking.api.admin import sessions as admin_sessions
 from llm_banking.api.auth import api_keys, mfa, own_sessions
 from llm_banking.api.auth import oauth as auth_oauth
@@ -29,7 +31,9 @@ from llm_banking.api.v2 import (
     cards,
     catalogue,
     confirmations,
+    disputes,
     feedback,
+    loans,
     operations,
     payees,
     scheduled_payments,
@@ -37,6 +41,8 @@ from llm_banking.api.v2 import (
 )
 from llm_banking.api.v2 import chat as v2_chat
 from llm_banking.banking.bank_days import load_bank_days
+from llm_banking.banking.disputes import load_dispute_rules
+from llm_banking.banking.loans import load_loan_rules
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import load_flows
 from llm_banking.dialogue.handoff_rules import load_handoff_rules
@@ -93,6 +99,8 @@ def build_services(settings: Settings) -> Services:
         gate=open_gate(identity.second_factors.step_up, days=load_bank_days(settings.bank_time_zone)),
         flows=load_flows(frozenset(BY_NAME)),
         handoff_rules=load_handoff_rules(frozenset(BY_NAME)),
+        dispute_rules=load_dispute_rules(),
+        loan_rules=load_loan_rules(),
     )
 
 
@@ -135,7 +143,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rooms = (
         *(health, auth_users, auth_sessions, own_sessions, auth_oauth, api_keys, mfa, admin_sessions),
         *(v1_chat, v2_chat, confirmations, sessions, agent, feedback, catalogue),
-        *(accounts, cards, payees, operations, scheduled_payments, pages),
+        *(accounts, cards, payees, operations, scheduled_payments),
+        *(disputes, admin_disputes, loans, admin_loans, pages),
     )
     for room in rooms:
         app.include_router(room.routes)

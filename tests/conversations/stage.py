@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,9 +15,10 @@ from httpx import AsyncClient
 from sqlalchemy import insert, select, update
 
 from llm_banking.banking import service as banking
+from llm_banking.banking.cards import list_cards
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.models import Account, Card, Payee
 from llm_banking.identity.models import User
 from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.tokens import Subject
@@ -33,6 +34,21 @@ ACCOUNTS = {
     "savings": ("Rainy Day Savings", "savings", "7720", "5000.00"),
     "card": ("Blue Rewards Card", "credit_card", "4512", "-300.00"),
 }
+CARDS = {
+    "debit": ("checking", "debit", "Green Visa", "1881"),
+    "credit": ("card", "credit", "Blue Rewards Card", "4512"),
+}
+"""Of which account, kind, name and last digits."""
+CARDS_ACTIVE = dict.fromkeys(CARDS, "active")
+CHARGES = (
+    ("Corner Coffee", "4.50", 3),
+    ("Corner Coffee", "4.50", 2),
+    ("Noodle House", "42.10", 5),
+    ("Noodle House", "18.00", 9),
+    ("Bright Fuel", "60.00", 20),
+    ("Lakeside Books", "250.00", 4),
+)
+"""On checking: by whom, how much, so many days ago."""
 PAYEES = (
     ("Alice Johnson", "person", True),
     ("Bob Carter", "person", True),
@@ -62,8 +78,8 @@ class Stage:
         token = self.app.state.services.identity.tokens.issue(Subject(agent_id, "agent", family_id, 0, ("pwd",)))
         return {"Authorization": f"Bearer {token}"}
 
-    async def customer(self) -> Player:
-        """Somebody new, signed in, with an authenticator app."""
+    async def customer(self, cards: Mapping[str, str] = CARDS_ACTIVE) -> Player:
+        """Somebody new, signed in, with an authenticator app, and with cards in these statuses."""
         player_id, now = uuid4(), utc_now()
         accounts = {name: uuid4() for name in ACCOUNTS}
         async with self.database.transaction(scope=Scope.IDENTITY) as session:
@@ -77,6 +93,8 @@ class Stage:
             await session.execute(insert(Account), [_account(player_id, accounts[name], name) for name in ACCOUNTS])
             for name, account_id in accounts.items():
                 amount = usd(ACCOUNTS[name][3])
+                if name == "checking":
+                    amount = sum((usd(spent) for _, spent, _ in CHARGES), amount)
                 places = (Own.OUTSIDE, account_id) if amount.amount_minor > 0 else (account_id, Own.OUTSIDE)
                 opening = transfer(
                     uuid4(),
@@ -89,6 +107,19 @@ class Stage:
                     payee_reads="Opening balance",
                 )
                 await post(session, opening)
+            await session.execute(insert(Card), [_card(accounts, name, status) for name, status in cards.items()])
+            for shop, spent, days_ago in CHARGES:
+                charge = transfer(
+                    uuid4(),
+                    payer=accounts["checking"],
+                    payee=Own.OUTSIDE,
+                    amount=usd(spent),
+                    booked_at=now - timedelta(days=days_ago),
+                    kind="opening",
+                    payer_reads=shop,
+                    payee_reads=shop,
+                )
+                await post(session, charge)
             await session.execute(insert(Payee), [_payee(player_id, *one, now) for one in PAYEES])
         subject = Subject(player_id, "user", family_id, 0, ("pwd",))
         token = self.app.state.services.identity.tokens.issue(subject)
@@ -106,6 +137,19 @@ def _account(owner: UUID, account_id: UUID, name: str) -> dict[str, Any]:
         "currency": "USD",
         "floor_minor": -1_000_000 if kind == "credit_card" else 0,
         "created_at": utc_now(),
+    }
+
+
+def _card(accounts: Mapping[str, UUID], name: str, status: str) -> dict[str, Any]:
+    account, kind, title, last4 = CARDS[name]
+    return {
+        "id": uuid4(),
+        "account_id": accounts[account],
+        "kind": kind,
+        "name": title,
+        "number_last4": last4,
+        "expires_on": utc_now().date(),
+        "status": status,
     }
 
 
@@ -139,6 +183,12 @@ class Player:
         async with self.stage.database.transaction(visible_to={self.id}) as session:
             held = {one.id: one.balance.amount_minor for one in await banking.balances(session, self.id)}
         return {name: held[account_id] for name, account_id in self.accounts.items()}
+
+    async def cards(self) -> dict[str, str]:
+        """The status of each card, by its last digits."""
+        async with self.stage.database.transaction(visible_to={self.id}) as session:
+            found = {one.number_last4: one.status.value for one in await list_cards(session, self.id)}
+        return {name: found[last4] for name, (_, _, _, last4) in CARDS.items() if last4 in found}
 
     async def pending(self) -> list[PendingOperation]:
         """What was proposed, oldest first."""

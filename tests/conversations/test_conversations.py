@@ -26,7 +26,7 @@ from llm_banking.kit.database import Database
 from llm_banking.kit.money import Money
 from llm_banking.nlu import clauses, payments
 from llm_banking.operations.payment import Payment
-from tests.conversations.stage import ACCOUNTS, Player, Stage, playing
+from tests.conversations.stage import ACCOUNTS, CARDS_ACTIVE, Player, Stage, playing
 
 FOLDER = Path(__file__).parent
 
@@ -89,6 +89,9 @@ class Conversation(_Form):
     customer: str | None = None
     signed_in: bool = False
     turns: list[Turn]
+    cards: dict[str, str] = CARDS_ACTIVE
+    """The cards that there are, and their status in the beginning; in the end as `cards_after` says."""
+    cards_after: dict[str, str] = {}
     done: list[str] = []
     moved: dict[str, str] = {}
 
@@ -214,6 +217,8 @@ async def differences(player: Player, conversation: Conversation) -> list[str]:
     """How the books differ in the end from what the conversation tells."""
     done = [one.kind for one in await player.operations()]
     found = [f"done is {done}"] if done != conversation.done else []
+    cards = {**conversation.cards, **conversation.cards_after}
+    found += [f"cards are {there}"] if (there := await player.cards()) != cards else []
     for name, balance in (await player.balances()).items():
         moved = balance - Money.parse(ACCOUNTS[name][3], "USD").amount_minor
         told = Money.parse(conversation.moved.get(name, "0.00"), "USD").amount_minor
@@ -226,7 +231,7 @@ async def test_a_conversation_goes_as_written(
     app: FastAPI, client: AsyncClient, database: Database, conversation: Conversation
 ) -> None:
     with playing(app, client, database) as stage:
-        player = await stage.customer() if conversation.signed_in else None
+        player = await stage.customer(conversation.cards) if conversation.signed_in else None
         body = {"user_id": conversation.customer} if conversation.customer else {}
         play = Play(client, body, player.headers if player else {}, stage, player)
         for number, turn in enumerate(conversation.turns, start=1):

@@ -162,7 +162,13 @@ def test_while_the_bank_cannot_be_reached_nothing_is_claimed(page: Page, passwor
     ask(page, "send 20 to Ana Morales from checking")
     page.clock.install()
     dropped: list[Route] = []
-    page.route(ANSWER, lambda route: (route.fetch(), route.abort(), dropped.append(route)))
+
+    def drop(route: Route) -> None:
+        route.fetch()
+        route.abort()
+        dropped.append(route)
+
+    page.route(ANSWER, drop)
     page.route(LOOK, lambda route: route.abort())
     press(cards(page), "Confirm")
     for _ in range(600):  # the page's own patience is by the clock that stands still

@@ -211,6 +211,31 @@ class Person:
                 "reason": "insufficient_funds",
                 "ran_at": NOW,
             },
+            "loan_applications": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "status": "received",
+                "amount_minor": 500_000,
+                "currency": "USD",
+                "months": 24,
+                "annual_percent": "6.9",
+                "payment_minor": 22_370,
+                "concerns": [],
+                "created_at": NOW,
+                "changed_at": NOW,
+            },
+            "disputes": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "account_id": self.account_id,
+                "entry_id": self.entry_id,
+                "reason": "not_recognised",
+                "status": "open",
+                "description": "bread",
+                "amount_minor": 5,
+                "currency": "USD",
+                "created_at": NOW,
+            },
             "idempotency_keys": {
                 "user_id": self.id,
                 "key": "a key of a client",
@@ -269,6 +294,8 @@ PARENT = {
 """The column that says whose a row is, where it is not `user_id`."""
 LEDGER = ("ledger_entries", "postings", "holds")
 """Written by the ledger's functions alone."""
+OF_ENTRIES = ("disputes",)
+"""Written after those, for they name an entry."""
 TABLES = sorted(Person.new().rows())
 
 
@@ -322,8 +349,10 @@ async def two_people(connection: AsyncConnection) -> Two:
         for table in person.rows():
             if table == "bank_operations":
                 await connection.execute(insert(product_metadata().tables["pending_operations"]), person.approved())
-            if table not in LEDGER:
+            if table not in (*LEDGER, *OF_ENTRIES):
                 await two.add(table, person)
         await write_ledger(connection, person.rows())
         await limit_sight(connection, scopes=tuple(Scope))
+        for table in OF_ENTRIES:
+            await two.add(table, person)
     return two

@@ -19,7 +19,7 @@ from llm_banking.banking.errors import (
     InsufficientFundsError,
     PayeeNotFoundError,
 )
-from llm_banking.banking.fees import Fee, FeeSchedule
+from llm_banking.banking.fees import Fee, FeeSchedule, load_fees
 from llm_banking.identity.errors import ForbiddenError, StepUpRefusedError
 from llm_banking.identity.step_up import Method, Reason, Refusal, TotpCode
 from llm_banking.kit.database import Database, DatabaseFaultError
@@ -95,7 +95,7 @@ async def test_money_moves_between_own_accounts_and_to_a_biller(ana: Customer) -
 
 async def test_a_fee_is_shown_and_posted(world: World, ana: Customer, ben: Customer) -> None:
     fee = Fee(Decimal(0), {"USD": usd("1.50")})
-    fees = FeeSchedule({kind.value: fee for kind in PAYMENTS})
+    fees = FeeSchedule({**load_fees().fees, **{kind.value: fee for kind in PAYMENTS}})
     world.gate = open_gate(world.factors.step_up, fees=fees, clock=world.clock)
     pending = await ana.propose(ana.send(await ana.payee(ben), "50.00"))
     assert "The fee is $1.50. In all: $51.50." in pending.summary

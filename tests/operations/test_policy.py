@@ -67,6 +67,11 @@ def test_customers_are_told_what_the_policy_does() -> None:
         ("pending_minutes: 5", "pending_minutes: 0"),
         ("pending_minutes: 5", "pending_minutes: 5\nmore: 1"),
         ("pending_minutes: 5", "pending_minutes: ["),
+        ("card_unfreeze: factor", "card_unfreeze: code"),
+        ("  card_unfreeze: factor\n", ""),
+        ("card_unfreeze: factor", "card_unfreeze: factor\n  own_transfer: nothing"),
+        ("urgent: [", "urgent: [own_transfer, "),
+        ("urgent: [", "urgent: [unknown, "),
     ],
 )
 def test_a_policy_that_leaves_something_open_is_refused(old: str, new: str) -> None:

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking.cards import card_of
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.models import Account, Card, Payee
 from llm_banking.banking.payees import Payees
 from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.principal import Permission, Principal
@@ -178,6 +179,42 @@ class Customer:
         async with self.world.database.transaction(visible_to={self.id}) as session:
             await session.execute(insert(Payee), [row])
         return payee_id
+
+    async def add_card(self, status: str = "active") -> UUID:
+        """A card of the checking account."""
+        card_id, now = uuid4(), self.world.clock()
+        row = {
+            "id": card_id,
+            "account_id": self.checking,
+            "kind": "debit",
+            "name": "Blue Visa",
+            "number_last4": "0815",
+            "expires_on": now.date(),
+            "status": status,
+        }
+        async with self.transaction() as session:
+            await session.execute(insert(Card), [row])
+        return card_id
+
+    async def charge(self, amount: str, shop: str = "Noodle House", *, days_ago: int = 1) -> UUID:
+        """Something that was paid in a shop, by no operation of ours."""
+        entry = transfer(
+            uuid4(),
+            payer=self.checking,
+            payee=Own.OUTSIDE,
+            amount=usd(amount),
+            booked_at=self.world.clock() - timedelta(days=days_ago),
+            kind="card",
+            payer_reads=shop,
+            payee_reads=shop,
+        )
+        async with self.transaction() as session:
+            await post(session, entry)
+        return entry.id
+
+    async def card_status(self, card_id: UUID) -> str:
+        async with self.transaction() as session:
+            return (await card_of(session, self.id, card_id)).status.value
 
     def own(self, amount: str, when: Wish = NOW) -> OwnTransfer:
         return OwnTransfer(self.checking, self.savings, usd(amount), when)

@@ -228,7 +228,7 @@ async def own_things(stage: Stage, name: str) -> Findings:
     for actor in actors:
         response = await stage.send(**await _request(stage, name, actor, {}))
         found.checks += 1
-        expected = recipe.answers(actor.caller)
+        expected = recipe.own or recipe.answers(actor.caller)
         if not _is(response, expected):
             found.say(
                 name,
@@ -236,7 +236,7 @@ async def own_things(stage: Stage, name: str) -> Findings:
                 "own",
                 f"{response.status_code} {_code(response)}, not {expected or 'a success'}",
             )
-        for leak in _leaks(response, actor, stranger):
+        for leak in () if recipe.shows_others else _leaks(response, actor, stranger):
             found.say(name, actor.caller.name, "own", leak)
     return found
 
@@ -253,12 +253,14 @@ async def foreign_things(stage: Stage, name: str) -> Findings:
         guessing = await stage.add(allowed, without=recipe.without)
         before = await stage.rows_of(stranger)
         for asks, guesses in zip(asking, guessing, strict=True):
+            await stage.change(thing.table, theirs, thing.having)
             answer = await stage.send(**await _request(stage, name, asks, {place: theirs}))
             nothing = await stage.send(**await _request(stage, name, guesses, {place: uuid4()}))
             found.checks += 2
             expected = recipe.answers(asks.caller) or thing.refusal
             told = _reaches if thing.anyones else _tells_apart
-            for problem in (*told(expected, answer, nothing), *_leaks(answer, asks, stranger)):
+            leaks = () if recipe.shows_others else _leaks(answer, asks, stranger)
+            for problem in (*told(expected, answer, nothing), *leaks):
                 found.say(name, asks.caller.name, f"{place} of somebody else", problem)
         if not thing.anyones and await stage.rows_of(stranger) != before:
             found.say(name, f"{place} of somebody else", "their rows were changed")
@@ -342,7 +344,7 @@ async def _request(stage: Stage, name: str, actor: Actor, instead: Mapping[str, 
         put = {place: value for place, value in ids.items() if place in instead or not place.startswith("body.")}
     elif recipe.body is not None:
         body = copy.deepcopy(recipe.body)
-    query: dict[str, str] = {}
+    query = dict(recipe.query)
     words = dict(recipe.path)
     for place, value in put.items():
         where, *names = place.split(".")

@@ -83,16 +83,20 @@ class Recipe:
 
     `answers`: None for a success, or the code of the documented error that a caller meets who may call.
     `without`: tables in which the caller has no row yet. `hidden`: why the route is not in the schema; a hidden route
-    must be for anyone.
+    must be for anyone. `own`: the refusal that a caller meets about what is their own. `shows_others`: why the answer
+    holds other people's things.
     """
 
     body: dict[str, Any] | Body | None = None
     ids: Mapping[str, Thing] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     answers: Callable[[Caller], str | None] = fine
     without: frozenset[str] = frozenset()
     hidden: str | None = None
+    own: str | None = None
+    shows_others: str | None = None
 
 
 SESSION = {"path.session_id": Thing("chat_sessions")}
@@ -105,6 +109,8 @@ MYSELF = Thing("users", refusal="FORBIDDEN")
 TAKEN = {"status": "taken", "closed_at": None}
 HANDOFF = Thing("handoffs", having=TAKEN)
 CHALLENGE = Thing("step_up_challenges", "STEP_UP_REQUIRED", {"pending_id": uuid4()})
+UNDECIDED = {"status": "open", "decided_at": None, "decided_by": None}
+RECEIVED = {"status": "received", "changed_by": None}
 NO_FACTOR = frozenset({"totp_secrets", "webauthn_credentials"})
 BALANCE = "What is my balance?"
 
@@ -227,8 +233,12 @@ async def a_passkey(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
 
 
 async def a_transfer(stage: Stage, caller: Actor, ids: Ids) -> dict[str, Any]:
-    """To the payee that is named; between accounts where the one to be credited is not the caller's."""
+    """To the payee that is named; of a card, charge or account where those that are named are not the caller's."""
     sent = {"from_account": str(ids["body.from_account"]), "amount": "0.01", "currency": "USD"}
+    if ids["body.entry_id"] != caller.object_id("ledger_entries"):
+        return {"kind": "dispute", "entry_id": str(ids["body.entry_id"]), "reason": "charged_twice"}
+    if ids["body.card_id"] != caller.object_id("cards"):
+        return {"kind": "card_freeze", "card_id": str(ids["body.card_id"])}
     if ids["body.to_account"] != caller.object_id("accounts"):
         return {"kind": "own_transfer", "to_account": str(ids["body.to_account"]), **sent}
     return {"kind": "payee_transfer", "payee_id": str(ids["body.payee_id"]), **sent}
@@ -366,6 +376,8 @@ RECIPES: dict[str, Recipe] = {
             "body.from_account": Thing("accounts"),
             "body.to_account": Thing("accounts"),
             "body.payee_id": Thing("payees"),
+            "body.card_id": Thing("cards"),
+            "body.entry_id": Thing("ledger_entries"),
         },
         headers={"Idempotency-Key": "a-key-of-a-client"},
     ),
@@ -379,6 +391,23 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/v2/scheduled-payments": Recipe(),
     "GET /api/v2/scheduled-payments/{schedule_id}": Recipe(ids=SCHEDULE),
     "POST /api/v2/scheduled-payments/{schedule_id}/cancel": Recipe(ids=SCHEDULE),
+    "GET /api/v2/disputes": Recipe(),
+    "GET /api/agent/disputes": Recipe(shows_others="an agent decides what customers dispute"),
+    "POST /api/agent/disputes/{dispute_id}/decision": Recipe(
+        body={"outcome": "for_merchant"},
+        ids={"path.dispute_id": Thing("disputes", having=UNDECIDED, anyones=True)},
+        own="FORBIDDEN",
+        shows_others="an agent decides what customers dispute",
+    ),
+    "GET /api/v2/loans/quote": Recipe(query={"amount": "5000.00", "months": "24"}),
+    "GET /api/v2/loan-applications": Recipe(),
+    "GET /api/admin/loan-applications": Recipe(shows_others="an administrator decides what customers apply for"),
+    "POST /api/admin/loan-applications/{application_id}/decision": Recipe(
+        body={"status": "under_review"},
+        ids={"path.application_id": Thing("loan_applications", having=RECEIVED, anyones=True)},
+        own="FORBIDDEN",
+        shows_others="an administrator decides what customers apply for",
+    ),
     "GET /api/v2/payees": Recipe(),
     "POST /api/v2/payees": Recipe(body={"kind": "person", "name": "Another payee", "account_number": "12345678"}),
     "DELETE /api/v2/payees/{payee_id}": Recipe(ids={"path.payee_id": Thing("payees")}),

@@ -28,7 +28,7 @@ from llm_banking.kit.database import async_url
 from llm_banking.migrations.metadata import product_metadata
 from llm_banking.settings import Settings
 from tests.conftest import ServiceUrls
-from tests.integration.two_people import LEDGER, TABLES, Person, owner_column, write_ledger
+from tests.integration.two_people import LEDGER, OF_ENTRIES, TABLES, Person, owner_column, write_ledger
 from tests.support.own_database import own_database
 
 DATABASE = "access_matrix"
@@ -119,12 +119,14 @@ class Stage:
                 if table == "bank_operations":
                     pending = product_metadata().tables["pending_operations"]
                     await connection.execute(insert(pending), [dict(one.approved) for one in found])
-                if table not in {*without, *LEDGER}:
+                if table not in {*without, *LEDGER, *OF_ENTRIES}:
                     await connection.execute(
                         insert(product_metadata().tables[table]), [dict(one.rows[table]) for one in found]
                     )
             for one in found:
                 await write_ledger(connection, one.rows)
+                for table in OF_ENTRIES:
+                    await connection.execute(insert(product_metadata().tables[table]), [dict(one.rows[table])])
         return found
 
     async def change(self, table: str, row_id: UUID, values: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import APIRouter, Depends, Request
 
 from llm_banking.api.limits import RequestLimits
+from llm_banking.banking.disputes import DisputeRules
+from llm_banking.banking.loans import LoanRules
 from llm_banking.banking.payees import Payees
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.handoff_rules import HandoffRules
@@ -54,6 +56,8 @@ class Services:
     gate: Gate
     flows: Flows
     handoff_rules: HandoffRules
+    dispute_rules: DisputeRules
+    loan_rules: LoanRules
 
     @property
     def reader(self) -> Reader:

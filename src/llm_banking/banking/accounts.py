@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Row, TextClause, Uuid, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Row, String, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -72,6 +72,7 @@ def sql(statement: str) -> TextClause:
         **dict.fromkeys(("owner", "account", "entry"), Uuid()),
         **dict.fromkeys(("since", "until", "moment"), DateTime(timezone=True)),
         "most": BigInteger(),
+        "currency": String(),
     }
     return text(statement).bindparams(
         *(bindparam(name, type_=type_) for name, type_ in types.items() if f":{name}" in statement)

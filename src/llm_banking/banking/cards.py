@@ -1,19 +1,23 @@
-"""Cards: which there are, and what may be done with each in its status."""
+"""Cards: which there are, and what may be done with each in its status. Who changes one comes through the gate."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from llm_banking.banking.errors import CardNotFoundError, CardStatusError
 from llm_banking.banking.models import Account, Card
-from llm_banking.kit.clock import utc_now
+from llm_banking.kit.money import Money
+
+LIFETIME_YEARS = 4
 
 
 class CardStatus(StrEnum):
@@ -55,7 +59,11 @@ TRANSITIONS: Mapping[CardAction, Transition] = {
 
 @dataclass(frozen=True, slots=True)
 class CardDetails:
-    """A card as its owner sees it; it is good until the end of `expires_on`."""
+    """A card as its owner sees it; it is good until the end of `expires_on`.
+
+    `daily_limit` is the owner's own limit for a day; None where the bank's alone holds. `replaced`: another card was
+    made in its place.
+    """
 
     id: UUID
     account_id: UUID
@@ -64,14 +72,9 @@ class CardDetails:
     number_last4: str
     expires_on: date
     status: CardStatus
-
-
-@dataclass(frozen=True, slots=True)
-class CardChange:
-    """A card after an action; `before` is its status until then, the same where there was nothing to do."""
-
-    card: CardDetails
-    before: CardStatus
+    currency: str
+    daily_limit: Money | None
+    replaced: bool
 
 
 def after(status: CardStatus, action: CardAction) -> CardStatus:
@@ -84,38 +87,99 @@ def after(status: CardStatus, action: CardAction) -> CardStatus:
 
 async def list_cards(session: AsyncSession, owner_id: UUID) -> list[CardDetails]:
     """An owner's cards, in the order in which they were made; empty when there are none."""
-    query = (
-        select(Card)
-        .join(Account, Account.id == Card.account_id)
-        .where(Account.user_id == owner_id)
-        .order_by(Card.created_at, Card.id)
-    )
-    return [_details(card) for card in await session.scalars(query)]
+    query = _QUERY.where(Account.user_id == owner_id).order_by(Card.created_at, Card.id)
+    return [_details(card, currency, replaced=new) for card, currency, new in await session.execute(query)]
 
 
-async def change_card(session: AsyncSession, owner_id: UUID, card_id: UUID, action: CardAction) -> CardChange:
+async def card_of(session: AsyncSession, owner_id: UUID, card_id: UUID) -> CardDetails:
+    """One of an owner's cards as it is now. Raises CardNotFoundError, for a foreign card too."""
+    query = _QUERY.where(Card.id == card_id, Account.user_id == owner_id).execution_options(populate_existing=True)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise CardNotFoundError
+    card, currency, replaced = row
+    return _details(card, currency, replaced=replaced)
+
+
+async def change_card(session: AsyncSession, owner_id: UUID, card_id: UUID, action: CardAction, now: datetime) -> None:
     """Do something with an owner's card; done again, it changes nothing.
 
     Raises CardNotFoundError (for a foreign card too) and CardStatusError.
     """
+    card = await _locked(session, owner_id, card_id)
+    status = after(CardStatus(card.status), action)
+    if status.value != card.status:
+        card.status, card.status_changed_at = status.value, now
+        await session.flush()
+
+
+async def limit_card(session: AsyncSession, owner_id: UUID, card_id: UUID, limit: Money) -> None:
+    """Set the most that an owner's card may pay in a day. Raises CardNotFoundError, for a foreign card too."""
+    card = await _locked(session, owner_id, card_id)
+    card.daily_limit_minor = limit.amount_minor
+    await session.flush()
+
+
+async def replace_card(session: AsyncSession, owner_id: UUID, card_id: UUID, now: datetime) -> UUID:
+    """Block an owner's card and make another one for its account, inactive until it arrives; returns the new one's id.
+
+    Raises CardNotFoundError, for a foreign card too. The database refuses a second card in the place of one.
+    """
+    old = await _locked(session, owner_id, card_id)
+    if old.status != CardStatus.BLOCKED:
+        old.status, old.status_changed_at = CardStatus.BLOCKED.value, now
+    new = Card(
+        account_id=old.account_id,
+        kind=old.kind,
+        name=old.name,
+        number_last4=f"{secrets.randbelow(10_000):04d}",
+        expires_on=expiry(now.date()),
+        status=CardStatus.INACTIVE.value,
+        status_changed_at=now,
+        created_at=now,
+        daily_limit_minor=old.daily_limit_minor,
+        replaces_id=old.id,
+    )
+    session.add(new)
+    await session.flush()
+    return new.id
+
+
+def expiry(made_on: date) -> date:
+    """Until when a card is good that is made on a day: the end of the month before, years later."""
+    return date(made_on.year + LIFETIME_YEARS, made_on.month, 1) - timedelta(days=1)
+
+
+_NEXT = aliased(Card)
+_QUERY = select(Card, Account.currency, select(_NEXT.id).where(_NEXT.replaces_id == Card.id).exists()).join(
+    Account, Account.id == Card.account_id
+)
+
+
+async def _locked(session: AsyncSession, owner_id: UUID, card_id: UUID) -> Card:
     query = (
         select(Card)
         .join(Account, Account.id == Card.account_id)
         .where(Card.id == card_id, Account.user_id == owner_id)
         .with_for_update(of=Card)
+        .execution_options(populate_existing=True)
     )
-    card = await session.scalar(query.execution_options(populate_existing=True))
+    card = await session.scalar(query)
     if card is None:
         raise CardNotFoundError
-    before = CardStatus(card.status)
-    status = after(before, action)
-    if status is not before:
-        card.status, card.status_changed_at = status.value, utc_now()
-        await session.flush()
-    return CardChange(_details(card), before)
+    return card
 
 
-def _details(card: Card) -> CardDetails:
+def _details(card: Card, currency: str, *, replaced: bool) -> CardDetails:
     return CardDetails(
-        card.id, card.account_id, card.kind, card.name, card.number_last4, card.expires_on, CardStatus(card.status)
+        card.id,
+        card.account_id,
+        card.kind,
+        card.name,
+        card.number_last4,
+        card.expires_on,
+        CardStatus(card.status),
+        currency,
+        None if card.daily_limit_minor is None else Money(card.daily_limit_minor, currency),
+        replaced,
     )

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking.cards import expiry
 from llm_banking.banking.ledger import Own, transfer
 from llm_banking.banking.ledger_store import post
 from llm_banking.banking.models import Account, Card, Payee
@@ -20,7 +21,6 @@ from llm_banking.kit.money import Money
 HISTORY_DAYS = 90
 CURRENCY = "USD"
 CARD_LIMIT_MINOR = 1_000_000
-CARD_LIFETIME_YEARS = 4
 _CARD_OF = {"checking": ("debit", "Harborlight Visa"), "credit_card": ("credit", "Harborlight Rewards Card")}
 """By the account's kind: the card's kind and name."""
 PAYEES_KNOWN_FOR_DAYS = 60
@@ -61,7 +61,6 @@ async def seed_cards(session: AsyncSession, owners: list[UUID], today: date) -> 
         .where(~select(Card.id).where(Card.account_id == Account.id).exists())
     )
     accounts = list(await session.scalars(query))
-    expires_on = date(today.year + CARD_LIFETIME_YEARS, today.month, 1) - timedelta(days=1)
     for account in accounts:
         kind, name = _CARD_OF[account.kind]
         digits = random.Random(f"{account.id}:card").randrange(10_000)  # noqa: S311 - invented demo data, not a secret
@@ -72,7 +71,7 @@ async def seed_cards(session: AsyncSession, owners: list[UUID], today: date) -> 
                 kind=kind,
                 name=name,
                 number_last4=f"{digits:04d}",
-                expires_on=expires_on,
+                expires_on=expiry(today),
                 status="active",
             )
         )

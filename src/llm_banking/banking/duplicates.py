@@ -74,6 +74,32 @@ _CHARGES = sql(
 )
 
 
+_LATEST = sql(
+    """
+    SELECT postings.entry_id, postings.account_id, postings.description, postings.amount_minor, postings.currency,
+        postings.booked_at
+    FROM postings JOIN accounts ON accounts.id = postings.account_id
+    WHERE accounts.user_id = :owner AND postings.amount_minor < 0 AND postings.booked_at >= :since
+        AND NOT EXISTS (SELECT FROM disputes WHERE disputes.entry_id = postings.entry_id)
+        AND NOT EXISTS (
+            SELECT FROM ledger_entries AS one
+            WHERE one.reverses_id = postings.entry_id OR (one.id = postings.entry_id AND one.reverses_id IS NOT NULL)
+        )
+    ORDER BY postings.booked_at DESC, postings.entry_id DESC
+    LIMIT :most
+    """
+)
+
+
+async def latest_charges(session: AsyncSession, owner_id: UUID, *, since: datetime, most: int) -> list[Charge]:
+    """An owner's charges on all accounts since a moment, newest first, without what was taken back or is disputed."""
+    rows = await session.execute(_LATEST, {"owner": owner_id, "since": since, "most": most})
+    return [
+        Charge(row.entry_id, row.account_id, row.description, Money(row.amount_minor, row.currency), row.booked_at)
+        for row in rows
+    ]
+
+
 async def possible_duplicates(
     session: AsyncSession, owner_id: UUID, account_id: UUID, *, since: datetime, window: timedelta = WINDOW
 ) -> list[Duplicate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_banking.kit.errors import LlmBankingError
+from llm_banking.kit.money import Money
 
 
 class AccountNotFoundError(LlmBankingError):
@@ -113,6 +114,15 @@ class CardStatusError(LlmBankingError):
         super().__init__(f"This cannot be done with a card that is {status}. Ask the bank for a new one.")
 
 
+class CardAlreadyError(LlmBankingError):
+    """What is asked of a card was done with it before."""
+
+    code = "CONFLICT"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"This card is {state} already. There is nothing to do.")
+
+
 class PayeeNotFoundError(LlmBankingError):
     """There is no such payee, it was removed, or it is somebody else's."""
 
@@ -144,3 +154,60 @@ class TooManyPayeesError(LlmBankingError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"You have {most} payees, and more are not kept. Remove one that you no longer pay.")
+
+
+class TransactionNotFoundError(LlmBankingError):
+    """There is no such charge, it is not the caller's, or it is nothing that can be disputed."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such charge to dispute. GET /api/v2/accounts/{id}/transactions lists yours.")
+
+
+class DisputeNotFoundError(LlmBankingError):
+    """There is no such dispute."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such dispute. GET /api/agent/disputes lists those that wait.")
+
+
+class AlreadyDecidedError(LlmBankingError):
+    """What a person decided is final."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("This was decided before. What was decided is final.")
+
+
+class LoanTermsRefusedError(LlmBankingError):
+    """A loan that the bank does not make."""
+
+    code = "INVALID_REQUEST"
+
+    def __init__(self, least: Money, most: Money, months: tuple[int, int]) -> None:
+        super().__init__(
+            f"The bank lends {least.display()} to {most.display()} over {months[0]} to {months[1]} months. Choose an "
+            "amount and a term within that."
+        )
+
+
+class ApplicationNotFoundError(LlmBankingError):
+    """There is no such application."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such application. GET /api/admin/loan-applications lists those that wait.")
+
+
+class ApplicationStepError(LlmBankingError):
+    """An application does not go there from where it stands."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("An application goes from received to under_review, and from there to approved or declined.")

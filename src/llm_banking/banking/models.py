@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llm_banking.kit.clock import utc_now
@@ -116,13 +117,17 @@ class Hold(Base):
 
 
 class Card(Base):
-    """A card of an account. Only its status changes; of its number the last four digits are kept."""
+    """A card of an account. Its status and its limit change; of its number the last four digits are kept.
+
+    `daily_limit_minor` is its owner's own limit for a day, in the account's currency; the bank's alone where null.
+    """
 
     __tablename__ = "cards"
     __table_args__ = (
         CheckConstraint("kind IN ('debit', 'credit')", name="kind"),
         CheckConstraint("number_last4 ~ '^[0-9]{4}$'", name="number_last4"),
         CheckConstraint("status IN ('inactive', 'active', 'frozen', 'blocked')", name="status"),
+        CheckConstraint("daily_limit_minor >= 0", name="daily_limit_minor"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -134,6 +139,8 @@ class Card(Base):
     status: Mapped[str] = mapped_column(String(8))
     status_changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    daily_limit_minor: Mapped[int | None] = mapped_column(BigInteger)
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id"), unique=True)
 
 
 class Payee(Base):
@@ -166,3 +173,69 @@ class Payee(Base):
     status: Mapped[str] = mapped_column(String(8), default="active")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     first_paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Dispute(Base):
+    """A charge that its customer disputes, and how that was decided. `credit_entry_id` credited it provisionally.
+
+    `settled_entry_id` is what the decision posted: the amount given back, or the provisional credit taken back.
+    """
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        UniqueConstraint("account_id", "entry_id", name="uq_disputes_account_id_entry_id"),
+        CheckConstraint(
+            "status IN ('open', 'provisional_credit', 'resolved_for_customer', 'resolved_for_merchant')", name="status"
+        ),
+        CheckConstraint("amount_minor > 0", name="amount_minor"),
+        CheckConstraint("status <> 'provisional_credit' OR credit_entry_id IS NOT NULL", name="credit"),
+        CheckConstraint(
+            "(status IN ('open', 'provisional_credit')) = (decided_at IS NULL)"
+            " AND (decided_at IS NULL) = (decided_by IS NULL)",
+            name="decided",
+        ),
+        CheckConstraint("decided_by <> user_id", name="not_by_oneself"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("ledger_entries.id"))
+    reason: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(24))
+    description: Mapped[str] = mapped_column(Text)
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    credit_entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"))
+    settled_entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_entries.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+
+
+class LoanApplication(Base):
+    """An application for a loan on the terms that the customer was shown. A person changes its status.
+
+    `concerns` is what the rules had to say about it when it came.
+    """
+
+    __tablename__ = "loan_applications"
+    __table_args__ = (
+        CheckConstraint("status IN ('received', 'under_review', 'approved', 'declined')", name="status"),
+        CheckConstraint("amount_minor > 0 AND payment_minor > 0 AND months > 0", name="terms"),
+        CheckConstraint("(status = 'received') = (changed_by IS NULL)", name="changed"),
+        CheckConstraint("changed_by <> user_id", name="not_by_oneself"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    months: Mapped[int] = mapped_column(SmallInteger)
+    annual_percent: Mapped[str] = mapped_column(String(8))
+    payment_minor: Mapped[int] = mapped_column(BigInteger)
+    concerns: Mapped[list[str]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from llm_banking.banking.disputes import DisputeReason
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.tracker import Filled, ValueKind
-from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
+from llm_banking.operations.drafts import BillPayment, CardDraft, DisputeDraft, Draft, Kind, OwnTransfer, PayeeTransfer
 
 Slots = Mapping[str, Filled]
 
@@ -48,10 +49,30 @@ def _bill_payment(slots: Slots) -> Draft:
     return BillPayment(_account(slots, "source"), payee, _value(slots, "amount", "money").as_money())
 
 
+def _card(slots: Slots, kind: Kind) -> Draft:
+    return CardDraft(kind, UUID(_value(slots, "card", "card").value))
+
+
+def _card_stop(slots: Slots) -> Draft:
+    how = _value(slots, "how", "option").value
+    return _card(slots, {"freeze": Kind.CARD_FREEZE, "block": Kind.CARD_BLOCK}[how])
+
+
+def _dispute(slots: Slots) -> Draft:
+    return DisputeDraft(
+        UUID(_value(slots, "charge", "charge").value), DisputeReason(_value(slots, "reason", "option").value)
+    )
+
+
 _NEEDS = ("destination", "amount", "source")
 ACTIONS: Mapping[str, Action] = {
     "own_transfer": Action(_NEEDS, _own_transfer),
     "payee_transfer": Action(_NEEDS, _payee_transfer),
     "bill_payment": Action(_NEEDS, _bill_payment),
+    "card_stop": Action(("card", "how"), _card_stop),
+    "dispute": Action(("charge", "reason"), _dispute),
+    "card_unfreeze": Action(("card",), lambda slots: _card(slots, Kind.CARD_UNFREEZE)),
+    "card_activate": Action(("card",), lambda slots: _card(slots, Kind.CARD_ACTIVATE)),
+    "card_replace": Action(("card",), lambda slots: _card(slots, Kind.CARD_REPLACE)),
 }
 """The closed set of ends, by the name that a flow gives."""

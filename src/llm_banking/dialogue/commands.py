@@ -17,14 +17,27 @@ from llm_banking.nlu.requests import Request
 from llm_banking.nlu.slots import Slot
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 
-ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
+ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history", "get_statement"})
 """Intents that are answered from the customer's own rows."""
 
 SaidKind = Literal[
-    "amount", "negative_amount", "quantity", "account", "name", "bill", "phrase", "later", "note", "option"
+    "amount",
+    "negative_amount",
+    "quantity",
+    "account",
+    "name",
+    "bill",
+    "phrase",
+    "later",
+    "note",
+    "option",
+    "card",
+    "charge",
+    "word",
 ]
 """Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
-what follows "to" or "from" and may name an account or a payee, or nothing.
+what follows "to" or "from" and may name an account or a payee, or nothing. `card` and `charge` are a whole request,
+which may tell one, and `word` one that the flow lists.
 """
 
 PERSON = "speak_to_agent"

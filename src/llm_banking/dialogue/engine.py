@@ -137,22 +137,22 @@ class FlowTurn:
 
     async def _advance(self, *, again: bool = False) -> None:
         """Go from the first step over what is filled to what is asked next, or to the gate."""
-        frame = self._work.frame
+        work, frame = self._work, self._work.frame
         if frame is None:
             return
-        flow = self._work.flow(frame.flow)
+        flow = work.flow(frame.flow)
         name = flow.first
         for _ in range(len(flow.steps)):
             match flow.steps.get(name):
-                case Collect() as step if step.slot in frame.slots:
+                case Collect() as step if step.slot in frame.slots or work.takes_the_only_one(flow, step):
                     name = step.next
                 case Collect() as step:
-                    self._work.ask(flow, step)
+                    work.ask(flow, step)
                     return
                 case Branch() as step:
-                    name = _way(step, frame)
+                    name = _way(step, work.stack[-1])
                 case End() as step:
-                    self._work.update(step=name)
+                    work.update(step=name)
                     await self._propose(step.action, again=again)
                     return
                 case _:

@@ -13,12 +13,18 @@ from llm_banking.dialogue.commands import Said
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.flow_files import SlotSpec
 from llm_banking.dialogue.holdings import Holdings
+from llm_banking.dialogue.said_of import option_in
 from llm_banking.dialogue.tracker import Choice, Filled
 from llm_banking.kit.money import Money
 from llm_banking.nlu.slots import normalise_amount, normalise_date
 
 MAX_QUOTED_CHARS = 40
 MAX_NOTE_CHARS = 80
+_SAID_AS = {"card": ("card",), "charge": ("charge",)}
+_NONE_SUCH = {
+    "card": "You have no such card that I can use for this.",
+    "charge": "I find no such charge among your latest ones.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,19 @@ def value_of(said: Said, spec: SlotSpec, holdings: Holdings, offered: Sequence[C
     if spec.type == "date":
         day = normalise_date(said.text, today)
         return Got(Choice(kind="date", value=day, label=day)) if day else Refused("I could not read the day.")
+    if spec.type in ("text", "option"):
+        return _worded(said, spec)
+    return _named(said, spec, holdings)
+
+
+def _worded(said: Said, spec: SlotSpec) -> Value:
     if spec.type == "text":
         text = " ".join(said.text.split())[:MAX_NOTE_CHARS]
         return Got(Choice(kind="text", value=text, label=text))
-    return _named(said, spec, holdings)
+    option = option_in(said.text, spec)
+    if said.kind != "word" or option is None:
+        raise FlowFaultError("Words were proposed as one of several options that are none.")
+    return Got(Choice(kind="option", value=option, label=option.replace("_", " ")))
 
 
 def _money(said: Said, holdings: Holdings) -> Value:
@@ -108,13 +123,15 @@ def _money(said: Said, holdings: Holdings) -> Value:
 
 
 def _named(said: Said, spec: SlotSpec, holdings: Holdings) -> Value:
-    if said.kind not in ("name", "account", "bill", "phrase"):
-        raise FlowFaultError("Words were proposed as an account or payee that are none.")
+    if said.kind not in _SAID_AS.get(spec.type, ("name", "account", "bill", "phrase")):
+        raise FlowFaultError(f"Words were proposed as a value of type '{spec.type}' that are none.")
     found = holdings.match(said.text, spec)
     if found.sure:
         return Got(found.choices[0])
     if found.choices:
         return Which(found.choices)
+    if spec.type in _NONE_SUCH:
+        return Refused(_NONE_SUCH[spec.type])
     quoted = " ".join(said.text.split())[:MAX_QUOTED_CHARS]
     if spec.type == "own_account":
         return Refused(f"You have no account “{quoted}” that I can use for this.")

@@ -6,19 +6,20 @@ Whatever is wrong is named with its file and line, so that an operator who write
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, NoReturn, cast, get_args
 
 import yaml
 
+from llm_banking.banking.cards import CardStatus
 from llm_banking.banking.service import AccountKind
 from llm_banking.dialogue.actions import ACTIONS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError
 
-SlotType = Literal["money", "own_account", "payee", "date", "text"]
+SlotType = Literal["money", "own_account", "payee", "date", "text", "card", "option", "charge"]
 MAX_STEPS = 40
 _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "money": ("money",),
@@ -26,6 +27,9 @@ _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "payee": ("person", "biller"),
     "date": ("date",),
     "text": ("text",),
+    "card": ("card",),
+    "option": ("option",),
+    "charge": ("charge",),
 }
 _ANY_ACCOUNT = tuple(AccountKind)
 
@@ -36,7 +40,10 @@ class FlowInvalidError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class SlotSpec:
-    """A slot: its type, the kinds of value it takes, and of own accounts those that it takes."""
+    """A slot: its type, the kinds of value it takes, of own accounts and cards those that it takes.
+
+    `options` are the names it chooses from, each with the words that mean it; the first whose words are said is taken.
+    """
 
     name: str
     type: SlotType
@@ -44,6 +51,8 @@ class SlotSpec:
     accounts: tuple[AccountKind, ...] = _ANY_ACCOUNT
     differs_from: str | None = None
     optional: bool = False
+    statuses: tuple[CardStatus, ...] = ()
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,11 @@ class Flow:
     slots: Mapping[str, SlotSpec]
     steps: Mapping[str, Step]
     first: str
+
+    @property
+    def pays(self) -> bool:
+        """Whether it sends money to somebody."""
+        return any(one.type == "payee" for one in self.slots.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +195,7 @@ class _FlowReader:
         return flow
 
     def _slot(self, name: str, raw: object, line: int) -> SlotSpec:
-        allowed = {"type", "takes", "accounts", "differs_from", "optional"}
+        allowed = {"type", "takes", "accounts", "differs_from", "optional", "statuses", "options"}
         fields = self._fields(raw, line, allowed, needed={"type"})
         if fields["type"] not in get_args(SlotType):
             self._refuse(fields, f"slot '{name}' has the unknown type '{fields['type']}'")
@@ -204,7 +218,26 @@ class _FlowReader:
             tuple(AccountKind(kind) for kind in accounts),
             self._word(fields, "differs_from") if "differs_from" in fields else None,
             bool(fields.get("optional", False)),
+            self._statuses(fields, slot_type),
+            self._options(fields, slot_type),
         )
+
+    def _statuses(self, fields: _Located, slot_type: SlotType) -> tuple[CardStatus, ...]:
+        if ("statuses" in fields) is not (slot_type == "card"):
+            self._refuse(fields, "a slot of type 'card', and no other, says which 'statuses' it takes")
+        found = self._words(fields, "statuses") if slot_type == "card" else ()
+        for one in found:
+            if one not in tuple(CardStatus):
+                self._refuse(fields, f"there is no card in the status '{one}'")
+        return tuple(CardStatus(one) for one in found)
+
+    def _options(self, fields: _Located, slot_type: SlotType) -> Mapping[str, tuple[str, ...]]:
+        if ("options" in fields) is not (slot_type == "option"):
+            self._refuse(fields, "a slot of type 'option', and no other, lists its 'options'")
+        if slot_type != "option":
+            return {}
+        options = self._fields(fields["options"], fields.line, None)
+        return {name: self._words(options, name) for name in options}
 
     def _step(self, raw: object, slots: Mapping[str, SlotSpec], line: int) -> Step:
         if not isinstance(raw, _Located):

@@ -1,4 +1,4 @@
-"""What the customer can mean: their own accounts and payees, and no one else's, found by the words they use.
+"""What the customer can mean: their own accounts, payees and cards, and no one else's, found by the words they use.
 
 A name decides only where it is written as it stands in the list; anything less makes a question.
 """
@@ -9,23 +9,31 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import service as banking
+from llm_banking.banking.cards import CardDetails, list_cards
+from llm_banking.banking.duplicates import Charge, latest_charges
 from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import payees_of
 from llm_banking.banking.service import AccountBalance, AccountKind
 from llm_banking.dialogue.flow_files import SlotSpec
+from llm_banking.dialogue.own_cards import card_choice, cards_meant, names_a_card, usable_cards
+from llm_banking.dialogue.own_charges import charge_choice, charges_meant
 from llm_banking.dialogue.tracker import MAX_CHOICES, Choice
+from llm_banking.kit.clock import utc_now
 from llm_banking.nlu.slots import normalise_account, normalise_bill_type
 from llm_banking.nlu.slots.lexicon import word_set
 
 ALIKE = 0.75
 """Share of letters in common from which a name is near enough to ask about (Ratcliff and Obershelp 1988)."""
 MAX_NAME_CHARS = 80
+CHARGES_OF = timedelta(days=120)
+MAX_CHARGES = 300
 _LAST4 = re.compile(r"(?<!\d)(\d{4})(?!\d)")
 _FILLERS = word_set(
     "a account accounts an another acct bill card ending for from i in instead into it its it's mine money my no not "
@@ -43,10 +51,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """One customer's accounts and payees."""
+    """One customer's accounts, payees and cards, and what was charged lately."""
 
     accounts: Sequence[AccountBalance] = ()
     payees: Sequence[Payee] = ()
+    cards: Sequence[CardDetails] = ()
+    charges: Sequence[Charge] = ()
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -59,6 +69,14 @@ class Holdings:
             return ()
         return tuple(_account_choice(one) for one in self.accounts if one.kind in spec.accounts)
 
+    def card_choices(self, spec: SlotSpec) -> tuple[Choice, ...]:
+        """The own cards that a slot takes."""
+        return tuple(card_choice(one) for one in usable_cards(self.cards, spec.statuses))
+
+    def tells(self, text: str, spec: SlotSpec) -> bool:
+        """Whether a text says which value of a slot is meant, be it one that there is not."""
+        return bool(self.match(text, spec).choices) or (spec.type == "card" and names_a_card(text))
+
     def payee_choices(self, spec: SlotSpec) -> tuple[Choice, ...]:
         """The payees that a slot takes."""
         return tuple(
@@ -67,6 +85,12 @@ class Holdings:
 
     def match(self, text: str, spec: SlotSpec) -> Match:
         """What a text means as a value of a slot: one account or payee surely, several to ask about, or nothing."""
+        if spec.type == "card":
+            cards = tuple(card_choice(one) for one in cards_meant(text, self.cards, spec.statuses))
+            return Match(cards[:MAX_CHOICES], sure=len(cards) == 1)
+        if spec.type == "charge":
+            charges = tuple(charge_choice(one) for one in charges_meant(text, self.charges))
+            return Match(charges[:MAX_CHOICES], sure=len(charges) == 1)
         text = text[:MAX_NAME_CHARS]
         exact = tuple(one for one in self.payee_choices(spec) if words_of(one.label) in _readings(text))
         if exact:
@@ -94,7 +118,12 @@ class Holdings:
 
 async def holdings_of(session: AsyncSession, owner_id: UUID) -> Holdings:
     """What a customer holds now."""
-    return Holdings(await banking.balances(session, owner_id), await payees_of(session, owner_id))
+    return Holdings(
+        await banking.balances(session, owner_id),
+        await payees_of(session, owner_id),
+        await list_cards(session, owner_id),
+        await latest_charges(session, owner_id, since=utc_now() - CHARGES_OF, most=MAX_CHARGES),
+    )
 
 
 def words_of(text: str) -> tuple[str, ...]:

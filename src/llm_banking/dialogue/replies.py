@@ -107,7 +107,19 @@ def _answer(command: Answer, knowledge: Knowledge, facts: AccountFacts | None) -
         return _from_entry(
             entry, _transactions_text(facts.transactions), command.confidence, knowledge, _cite_accounts(facts.balances)
         )
+    if facts is not None and command.intent == "get_statement" and facts.balances:
+        return _from_entry(
+            entry, _statements_text(facts.balances), command.confidence, knowledge, _cite_accounts(facts.balances)
+        )
     return _from_entry(entry, entry.text, command.confidence, knowledge, _cite(entry))
+
+
+def _statements_text(balances: Sequence[AccountBalance]) -> str:
+    lines = [
+        f"- {one.name} ending in {one.number_last4}: /api/v2/accounts/{one.id}/statement?format=pdf" for one in balances
+    ]
+    lead = "Here is the statement of the last full month; add &month= with a year and month for another one."
+    return "\n".join([lead, *lines])
 
 
 def _cite_accounts(balances: Sequence[AccountBalance]) -> tuple[Citation, ...]:

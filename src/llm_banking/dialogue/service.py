@@ -208,6 +208,6 @@ async def _facts(
         return None
     kind = command.account_kind or account_kind
     held = await banking.balances(session, owner_id, kind)
-    if command.intent == "check_balance":
+    if command.intent != "transaction_history":
         return AccountFacts(balances=held)
     return AccountFacts(balances=held, transactions=await banking.latest_transactions(session, owner_id, kind))

@@ -35,7 +35,7 @@ Happened = Literal[
     "resumed",
     "fault",
 ]
-ValueKind = Literal["money", "own_account", "person", "biller", "date", "text"]
+ValueKind = Literal["money", "own_account", "person", "biller", "date", "text", "card", "option", "charge"]
 
 
 class _Remembered(BaseModel):
@@ -45,7 +45,10 @@ class _Remembered(BaseModel):
 
 
 class Choice(_Remembered):
-    """A value that a slot can take. `value` is an id, "50.00 USD", an ISO date or the text; `label` is what is read."""
+    """A value that a slot can take. `label` is what is read.
+
+    `value` is an id, "50.00 USD", an ISO date, the name of an option or the text.
+    """
 
     kind: ValueKind
     value: str

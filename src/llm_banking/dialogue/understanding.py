@@ -44,6 +44,7 @@ from llm_banking.dialogue.said import (
     only_values,
     said_in,
 )
+from llm_banking.dialogue.said_of import WHOLE, said_of
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
 from llm_banking.nlu.payments import only_quotes_a_payment
 from llm_banking.nlu.reader import Reading
@@ -68,6 +69,16 @@ _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
 MAX_NAME_WORDS = 5
+_TYPES: dict[str, str] = {
+    **dict.fromkeys(("amount", "negative_amount", "quantity"), "money"),
+    "note": "text",
+    "later": "date",
+    "word": "option",
+    **{said: slot for slot, said in WHOLE.items()},
+}
+"""Kinds of words that are for slots of one type."""
+_LOOKED_UP = ("name", "phrase", *WHOLE.values())
+"""Kinds of words that count only where something that the customer has is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +125,15 @@ class Understanding:
             return None
         if only_quotes_a_payment(part.text):
             return None
-        said = said_in(part, self.today)
-        if all(one.kind == "phrase" for one in said) and _ASKS_HOW.search(part.text):
+        said = said_of(flow, part, self.today)
+        if all(one.kind in ("phrase", "word", *WHOLE.values()) for one in said) and _ASKS_HOW.search(part.text):
             return None
-        paid = set(part.options) <= {*self.flows.by_intent, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
+        paying = {intent for intent, one in self.flows.by_intent.items() if one.pays}
+        paid = set(part.options) <= {*paying, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
         return flow if part.confidence >= self.answer_confidence or paid else None
 
     def _start(self, flow: Flow, part: Part) -> StartFlow:
-        return StartFlow(flow.name, part.intent, part.confidence, said_in(part, self.today))
+        return StartFlow(flow.name, part.intent, part.confidence, said_of(flow, part, self.today))
 
     def _in_flow(self, reading: Reading, tracker: Tracker, frame: Frame) -> tuple[Proposal, ...]:
         whole = self._answer_to_prompt(reading, tracker.prompt)
@@ -170,12 +182,17 @@ class Understanding:
             yield AboutThis(topic)
             return
         said = () if _ASKS.search(part.text) and not corrects(part.text) else self._meant(part, flow, asked)
-        if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not said:
+        if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not _values(said):
             later = "?" in part.text and _LATER_CANCEL.search(part.text)
             yield Answer("cancel_transfer", part.confidence) if later else Cancel()
             return
+        other = self._starts(part)
+        if other is not None and other.name != flow.name and not (other.pays and flow.pays):
+            yield self._start(other, part)
+            return
         ours = part.intent in self.flows.by_intent or not self._sure(part) or corrects(part.text)
-        if said and (ours or part.intent in CONVERSATIONAL or only_values(part, said)):
+        values = _values(said)
+        if said and (ours or part.intent in CONVERSATIONAL or (values and only_values(part, values))):
             if self._is_another(part, said, frame):
                 yield self._start(self.flows.by_intent.get(part.intent, flow), part)
             else:
@@ -240,15 +257,17 @@ class Understanding:
             part.intent in self.flows.by_intent or corrects(part.text) or (asked is not None and asked.type == "payee")
         )
         found = []
-        told = said_in(part, self.today)
+        told = said_of(flow, part, self.today)
         if told and not any(one.kind in ("amount", "quantity", "negative_amount", "note") for one in told):
             lone = lone_amount(part, told)
             told = (*told, lone) if lone is not None else told
         for one in told:
-            spec = slot_for(flow, one, {}, self.holdings) if one.kind in ("name", "phrase") else None
-            known = spec is not None and bool(self.holdings.match(one.text, spec).choices)
-            if one.kind not in ("name", "phrase") or known or (one.kind == "name" and sure):
+            spec = slot_for(flow, one, {}, self.holdings) if one.kind in _LOOKED_UP else None
+            known = spec is not None and self.holdings.tells(one.text, spec)
+            if one.kind not in _LOOKED_UP or known or (one.kind == "name" and sure):
                 found.append(one)
+        if _ASKS_HOW.search(part.text) and not _values(found):
+            return ()
         return tuple(found)
 
     def _fills(self, flow: Flow, frame: Frame, asked: SlotSpec | None, said: Sequence[Said]) -> Iterator[Command]:
@@ -267,6 +286,11 @@ class Understanding:
         return (
             [one for one in flow.slots.values() if one.type in ("payee", "own_account")] if corrects(part.text) else []
         )
+
+
+def _values(said: Sequence[Said]) -> list[Said]:
+    """Without whole requests and listed words, which many a sentence holds by chance."""
+    return [one for one in said if one.kind not in ("word", *WHOLE.values())]
 
 
 def _parts(reading: Reading) -> tuple[Part, ...]:
@@ -297,8 +321,8 @@ def slot_for(
     flow: Flow, said: Said, slots: Mapping[str, Choice], holdings: Holdings, asked: SlotSpec | None = None
 ) -> SlotSpec | None:
     """The slot of a flow that words are for; None where it has none, or it cannot be told which of two."""
-    if said.kind in ("amount", "negative_amount", "quantity", "note", "later"):
-        return _of_type(flow, {"note": "text", "later": "date"}.get(said.kind, "money"))
+    if said.kind in _TYPES:
+        return _of_type(flow, _TYPES[said.kind])
     where, source = _of_type(flow, "payee"), _of_type(flow, "own_account")
     if said.role == "source":
         return source

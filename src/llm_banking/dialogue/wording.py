@@ -35,6 +35,7 @@ NO_YES_NOW = (
 )
 EXPIRED = "The time to confirm was over, and nothing was sent. Here it is once more."
 NO_ACCOUNT = "You have no account that I could take the money from, so I have not begun it."
+NO_CARD = "You have no card with which this can be done, so I have not begun it."
 SAME_ACCOUNT = "The money cannot go to the account that it comes from."
 STOPPED_FOR_PERSON = "I stopped what we were doing. Nothing was sent."
 SIGN_IN = "I can do that for you right here once you are signed in. Sign in first, then ask me again."

@@ -12,12 +12,14 @@ from llm_banking.dialogue.filling import Got, Refused, Which, check_span, filled
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.handoff_rules import OFFER_AFTER
 from llm_banking.dialogue.holdings import Holdings
+from llm_banking.dialogue.said_of import WHOLE
 from llm_banking.dialogue.tracker import (
     MAX_CHOICES,
     MAX_EVENTS,
     MAX_FRAMES,
     Choice,
     Event,
+    Filled,
     Frame,
     Happened,
     Prompt,
@@ -101,7 +103,7 @@ class Work:
         known: dict[str, Choice] = {}
         for one in sorted(said, key=lambda one: (one.kind == "account" and one.role is None, one.start)):
             spec = slot_for(flow, one, known, self._holdings)
-            if one.kind == "phrase" and (spec is None or not self._holdings.match(one.text, spec).choices):
+            if one.kind in ("phrase", *WHOLE.values()) and (spec is None or not self._holdings.tells(one.text, spec)):
                 continue
             if spec is not None:
                 pairs.append((spec, one))
@@ -223,17 +225,36 @@ class Work:
             self.prompt = Prompt(asks="choice", slot=step.slot, choices=offered)
             self.lines.append(wording.which(offered))
             return
-        choices: tuple[Choice, ...] = ()
-        if spec.type == "own_account":
-            taken = {one.value for one in frame.slots.values()}
-            choices = tuple(one for one in self._holdings.account_choices(spec) if one.value not in taken)[:MAX_CHOICES]
-            if not choices:
-                self.refuse(wording.NO_ACCOUNT, flow.name)
-                self.stack.pop()
-                return
+        taken = {one.value for one in frame.slots.values()}
+        choices = tuple(one for one in self._own(spec) if one.value not in taken)[:MAX_CHOICES]
+        if not choices and spec.type in ("own_account", "card"):
+            self.refuse(wording.NO_CARD if spec.type == "card" else wording.NO_ACCOUNT, flow.name)
+            self.stack.pop()
+            return
         self.prompt = Prompt(asks="slot", slot=step.slot, choices=choices)
         self.lines.append(wording.question(step.question, choices))
         self.note("asked", step.slot)
+
+    def takes_the_only_one(self, flow: Flow, step: Collect) -> bool:
+        """Fill a card's slot with the only card there is for it, where the customer did not name another one."""
+        frame, spec = self.stack[-1], flow.slots[step.slot]
+        choices = self._holdings.card_choices(spec) if spec.type == "card" else ()
+        asked = self.before.prompt is not None and self.before.prompt.slot == spec.name
+        named = any(
+            one.turn == self.before.turn and one.of == spec.name for one in self.events if one.what == "refused"
+        )
+        if len(choices) != 1 or asked or named or step.slot in frame.offers:
+            return False
+        only = Filled(**choices[0].model_dump(), text="", start=0, end=0, turn=self.before.turn)
+        self.update(slots={**frame.slots, spec.name: only})
+        self.note("set", spec.name)
+        return True
+
+    def _own(self, spec: SlotSpec) -> tuple[Choice, ...]:
+        """What the customer has to choose from."""
+        if spec.type == "card":
+            return self._holdings.card_choices(spec)
+        return self._holdings.account_choices(spec) if spec.type == "own_account" else ()
 
     def miss(self) -> None:
         """Say that nothing was understood, and offer a person where that comes again and again."""

@@ -6,6 +6,9 @@ import unicodedata
 
 from llm_banking.kit.errors import LlmBankingError
 
+NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
+"""The text shown puts other people's words between curly quotes, and they must not end them."""
+
 
 class PlainTextError(LlmBankingError):
     """A text that could mislead whoever reads it."""
@@ -25,3 +28,12 @@ def plain(text: str, *, most_chars: int) -> str:
     if not 0 < len(found) <= most_chars:
         raise PlainTextError(f"A name or a note has 1 to {most_chars} characters.")
     return found
+
+
+def quotable(text: str, *, most_chars: int) -> str:
+    """What somebody else wrote, as it may stand between curly quotes: cut, on one line, without what is not seen.
+
+    It cannot end the quotes and go on as if it were the bank.
+    """
+    seen = "".join(one if unicodedata.category(one)[0] not in "CZ" else " " for one in text)
+    return " ".join(unicodedata.normalize("NFC", seen).split()).translate(NO_CLOSING_QUOTE)[:most_chars].strip()

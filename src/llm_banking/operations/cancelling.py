@@ -17,6 +17,7 @@ from llm_banking.operations.drafts import CancelSchedule, Kind
 from llm_banking.operations.errors import ScheduleNotFoundError, ScheduleOverError
 from llm_banking.operations.handlers import Done
 from llm_banking.operations.models import PendingOperation, ScheduledPayment
+from llm_banking.operations.policy import OperationPolicy
 
 VERSION = 1
 
@@ -55,6 +56,9 @@ class Cancelling:
 class CancelSchedules:
     """The handler of cancellations."""
 
+    def __init__(self, policy: OperationPolicy) -> None:
+        self._policy = policy
+
     async def freeze(self, session: AsyncSession, user_id: UUID, draft: CancelSchedule) -> Cancelling:
         """The schedule with the text that it is known by. Raises ScheduleNotFoundError."""
         planned = await session.scalar(
@@ -71,9 +75,9 @@ class CancelSchedules:
         return Cancelling.of(document)
 
     async def check(self, session: AsyncSession, payload: Cancelling, _now: datetime) -> frozenset[Method]:
-        """No factor is asked for: nothing leaves an account. Raises ScheduleNotFoundError and ScheduleOverError."""
+        """By which factors it is proved. Raises ScheduleNotFoundError and ScheduleOverError."""
         await self._active(session, payload)
-        return frozenset()
+        return self._policy.proof[payload.kind.value]
 
     async def execute(self, session: AsyncSession, payload: Cancelling, now: datetime) -> Done:
         """End it. Raises ScheduleNotFoundError and ScheduleOverError."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+from llm_banking.banking.disputes import DisputeReason
 from llm_banking.kit.money import Money
 from llm_banking.operations.when import NOW, Wish
 
@@ -20,6 +21,14 @@ class Kind(StrEnum):
     PAYEE_TRANSFER = "payee_transfer"
     BILL_PAYMENT = "bill_payment"
     CANCEL_SCHEDULE = "cancel_schedule"
+    CARD_ACTIVATE = "card_activate"
+    CARD_FREEZE = "card_freeze"
+    CARD_UNFREEZE = "card_unfreeze"
+    CARD_BLOCK = "card_block"
+    CARD_REPLACE = "card_replace"
+    CARD_LIMITS = "card_limits"
+    DISPUTE = "dispute"
+    LOAN_APPLICATION = "loan_application"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,39 @@ class CancelSchedule:
     schedule_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class CardDraft:
+    """Do something with one of the customer's cards; `daily_limit` with CARD_LIMITS alone."""
+
+    kind: Kind
+    card_id: UUID
+    daily_limit: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeDraft:
+    """Dispute a charge on one of the customer's accounts."""
+
+    kind: ClassVar[Kind] = Kind.DISPUTE
+    entry_id: UUID
+    reason: DisputeReason
+
+
+@dataclass(frozen=True, slots=True)
+class LoanDraft:
+    """Apply for a loan."""
+
+    kind: ClassVar[Kind] = Kind.LOAN_APPLICATION
+    amount: Money
+    months: int
+
+
 PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
 PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
-Draft = PaymentDraft | CancelSchedule
+CARDS = frozenset(
+    {
+        *(Kind.CARD_ACTIVATE, Kind.CARD_FREEZE, Kind.CARD_UNFREEZE, Kind.CARD_BLOCK),
+        *(Kind.CARD_REPLACE, Kind.CARD_LIMITS),
+    }
+)
+Draft = PaymentDraft | CancelSchedule | CardDraft | DisputeDraft | LoanDraft

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from llm_banking.kit.errors import LlmBankingError
 from llm_banking.kit.money import Money
@@ -49,10 +50,11 @@ class StepUpNeededError(LlmBankingError):
 
     code = "STEP_UP_REQUIRED"
 
-    def __init__(self, methods: Collection[str]) -> None:
+    def __init__(self, methods: Collection[str], operation_id: UUID | None = None) -> None:
+        named = {} if operation_id is None else {"operation_id": str(operation_id)}
         super().__init__(
             "Prove a second factor for this: POST /api/v2/operations/{id}/step-up, then confirm with its answer.",
-            details={"methods": sorted(methods)},
+            details={"methods": sorted(methods), **named},
         )
 
 

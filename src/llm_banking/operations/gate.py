@@ -87,7 +87,9 @@ class Gate:
         principal.check(_MAY)
         user_id, now = principal.user_id, self._clock()
         await lock_user(session, user_id)
-        await self._close_overdue(session, user_id, now)
+        waiting = await self._close_overdue(session, user_id, now)
+        if waiting >= self._policy.open_at_most and draft.kind not in self._policy.urgent:
+            raise TooManyOpenError(self._policy.open_at_most, self._policy.lifetime)
         payload = await self._freeze(session, user_id, draft)
         methods = await self._methods(session, principal, payload, now)
         document = payload.document()
@@ -185,13 +187,12 @@ class Gate:
         )
         return len(done.all())
 
-    async def _close_overdue(self, session: AsyncSession, user_id: UUID, now: datetime) -> None:
-        """Mark what expired, and refuse another one where too many wait."""
+    async def _close_overdue(self, session: AsyncSession, user_id: UUID, now: datetime) -> int:
+        """Mark what expired. Returns how many wait."""
         waiting = (PendingOperation.user_id == user_id, PendingOperation.status == "pending")
         overdue = update(PendingOperation).where(*waiting, PendingOperation.expires_at <= now)
         await session.execute(overdue.values(status="expired"))
-        if (await session.scalar(select(func.count()).where(*waiting)) or 0) >= self._policy.open_at_most:
-            raise TooManyOpenError(self._policy.open_at_most, self._policy.lifetime)
+        return await session.scalar(select(func.count()).where(*waiting)) or 0
 
     async def _freeze(self, session: AsyncSession, user_id: UUID, draft: Draft) -> Payload:
         """Everything that will be shown and done, as it is now."""

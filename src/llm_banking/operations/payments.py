@@ -23,7 +23,7 @@ from llm_banking.kit.clock import utc_now
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.ids import uuid7
 from llm_banking.kit.money import Money
-from llm_banking.kit.plain_text import plain
+from llm_banking.kit.plain_text import NO_CLOSING_QUOTE, plain
 from llm_banking.operations.drafts import (
     MAX_NOTE_CHARS,
     PAYMENTS,
@@ -41,8 +41,6 @@ from llm_banking.operations.records import sent_since
 from llm_banking.operations.when import NOW
 
 DAY = timedelta(hours=24)
-_NO_CLOSING_QUOTE = {ord(one): '"' for one in "“”„‟″"}
-"""The text shown puts a note between curly quotes, and a note must not end them and go on as if it were the bank."""
 
 
 class Payments:
@@ -176,7 +174,7 @@ def available(account: Account) -> Money:
 def _note(draft: PaymentDraft) -> str | None:
     if not isinstance(draft, PayeeTransfer) or not (draft.note or "").strip():
         return None
-    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(_NO_CLOSING_QUOTE)
+    return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(NO_CLOSING_QUOTE)
 
 
 async def _account(session: AsyncSession, user_id: UUID, account_id: UUID) -> Account:

@@ -14,11 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from llm_banking.identity.step_up import Method
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.money import MINOR_DIGITS, Money, MoneyError
+from llm_banking.operations.drafts import PAYMENTS, Kind
 from llm_banking.operations.errors import NotPossibleError
 
 Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,3})?$")]
 EITHER_METHOD = frozenset({Method.TOTP, Method.WEBAUTHN})
 PASSKEY_ALONE = frozenset({Method.WEBAUTHN})
+_PROOFS = {"nothing": frozenset[Method](), "factor": EITHER_METHOD, "passkey": PASSKEY_ALONE}
+CARD_LIMITS_RAISED = "card_limits_raised"
+_PROVED = frozenset({*(kind.value for kind in Kind if kind not in PAYMENTS), CARD_LIMITS_RAISED})
 
 
 class _Strict(BaseModel):
@@ -32,6 +36,7 @@ class _Amounts(_Strict):
     step_up_above: Decimal
     code_up_to: Decimal
     new_payee_limit: Decimal
+    card_per_day: Decimal
 
 
 class _Schedules(_Strict):
@@ -49,11 +54,17 @@ class _Document(_Strict):
     new_api_key_hours: int = Field(ge=0, le=24 * 14)
     schedules: _Schedules
     currencies: dict[str, _Amounts] = Field(min_length=1)
+    proof: dict[str, Literal["nothing", "factor", "passkey"]]
+    urgent: frozenset[Kind]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not set(self.currencies) <= set(MINOR_DIGITS):
             raise ValueError("a currency is not one that the bank uses")
+        if set(self.proof) != _PROVED:
+            raise ValueError(f"`proof` must name these and no others: {', '.join(sorted(_PROVED))}")
+        if self.urgent & PAYMENTS:
+            raise ValueError("a payment is not urgent")
         return self
 
 
@@ -67,6 +78,7 @@ class Limits:
     step_up_above: Money
     code_up_to: Money
     new_payee_limit: Money
+    card_per_day: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,7 @@ class ScheduleRules:
 
 @dataclass(frozen=True, slots=True)
 class OperationPolicy:
-    """What is allowed, and what is asked for."""
+    """What is allowed, and what is asked for. `urgent` kinds are taken however many others wait."""
 
     lifetime: timedelta
     open_at_most: int
@@ -94,6 +106,8 @@ class OperationPolicy:
     new_key_period: timedelta
     schedules: ScheduleRules
     limits: dict[str, Limits]
+    proof: dict[str, frozenset[Method]]
+    urgent: frozenset[Kind]
 
     def limits_of(self, currency: str) -> Limits:
         """The limits of a currency. Raises NotPossibleError where the policy does not list it."""
@@ -136,4 +150,6 @@ def load_policy(text: str | None = None) -> OperationPolicy:
         timedelta(hours=document.new_api_key_hours),
         ScheduleRules(**document.schedules.model_dump()),
         limits,
+        {name: _PROOFS[proof] for name, proof in document.proof.items()},
+        document.urgent,
     )

@@ -153,8 +153,15 @@ async def sent_since(
     payee_id: UUID | None = None,
     account_id: UUID | None = None,
 ) -> Money:
-    """What a customer sent since a time, at once and by schedules: in all, or to one payee, or from one account."""
-    mine = [BankOperation.user_id == user_id, BankOperation.currency == currency]
+    """What left a customer's accounts since a time, at once and by schedules.
+
+    In all, or to one payee, or from one account.
+    """
+    mine = [
+        BankOperation.user_id == user_id,
+        BankOperation.currency == currency,
+        func.jsonb_typeof(BankOperation.request["payer"]) == "object",  # what a dispute gives back is not sent
+    ]
     if payee_id is not None:
         mine.append(BankOperation.payee_id == payee_id)
     if account_id is not None:

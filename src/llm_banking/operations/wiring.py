@@ -6,13 +6,18 @@ from collections.abc import Callable
 from datetime import datetime
 
 from llm_banking.banking.bank_days import BankDays, load_bank_days
+from llm_banking.banking.disputes import load_dispute_rules
 from llm_banking.banking.fees import FeeSchedule, load_fees
+from llm_banking.banking.loans import load_loan_rules
 from llm_banking.identity.step_up import StepUp
 from llm_banking.kit.clock import utc_now
 from llm_banking.operations.cancelling import CancelSchedules
-from llm_banking.operations.drafts import PAYMENTS, Kind
+from llm_banking.operations.cards import Cards
+from llm_banking.operations.disputes import Disputes
+from llm_banking.operations.drafts import CARDS, PAYMENTS, Kind
 from llm_banking.operations.gate import Gate
 from llm_banking.operations.handlers import Handlers
+from llm_banking.operations.loans import Loans
 from llm_banking.operations.payments import Payments
 from llm_banking.operations.policy import OperationPolicy, load_policy
 from llm_banking.operations.schedules import Schedules
@@ -38,8 +43,13 @@ def handlers_of(
     policy: OperationPolicy, fees: FeeSchedule, days: BankDays, clock: Callable[[], datetime] = utc_now
 ) -> Handlers:
     """All kinds of operations. Raises ConfigurationError."""
-    payments = Payments(policy, fees, days, clock=clock)
-    return {**dict.fromkeys(PAYMENTS, payments), Kind.CANCEL_SCHEDULE: CancelSchedules()}
+    return {
+        **dict.fromkeys(PAYMENTS, Payments(policy, fees, days, clock=clock)),
+        Kind.CANCEL_SCHEDULE: CancelSchedules(policy),
+        **dict.fromkeys(CARDS, Cards(policy, fees)),
+        Kind.DISPUTE: Disputes(policy, load_dispute_rules(), clock),
+        Kind.LOAN_APPLICATION: Loans(policy, load_loan_rules()),
+    }
 
 
 def open_schedules(

@@ -1145,6 +1145,8 @@ export interface paths {
         /**
          * Unfreeze Card
          * @description Make a frozen card good again. Done again, it stays so.
+         *
+         *     Where the policy asks for a second factor, the refusal names the operation that waits for it.
          */
         post: operations["unfreeze_card"];
         delete?: never;
@@ -1341,6 +1343,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Disputes
+         * @description The caller's disputes, newest first.
+         */
+        get: operations["list_disputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Undecided Disputes
+         * @description Everybody's disputes that wait for a decision, oldest first.
+         */
+        get: operations["list_undecided_disputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent/disputes/{dispute_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide About Dispute
+         * @description Decide a dispute for good: the amount is given back, or what was credited before is taken back.
+         */
+        post: operations["decide_about_dispute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/loans/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quote Loan
+         * @description What a loan would cost, month by month, and a first look at whether the caller is likely to get it.
+         */
+        get: operations["quote_loan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/loan-applications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Loan Applications
+         * @description The caller's applications, newest first.
+         */
+        get: operations["list_loan_applications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/loan-applications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Undecided Applications
+         * @description Everybody's applications that wait for a decision, oldest first.
+         */
+        get: operations["list_undecided_applications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/loan-applications/{application_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide About Loan
+         * @description Take an application up, or decide it for good. No money moves by it.
+         */
+        post: operations["decide_about_loan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1454,7 +1596,9 @@ export interface components {
         };
         /**
          * CardBody
-         * @description A card; it is good until the end of `expires_on`.
+         * @description A card; it is good until the end of `expires_on`. `daily_limit` is null where the bank's own limit holds alone.
+         *
+         *     `replaced`: another card was made in its place.
          */
         CardBody: {
             /**
@@ -1482,6 +1626,35 @@ export interface components {
              */
             expires_on: string;
             status: components["schemas"]["CardStatus"];
+            daily_limit: components["schemas"]["MoneyBody"] | null;
+            /** Replaced */
+            replaced: boolean;
+        };
+        /**
+         * CardLimitsRequest
+         * @description Set the most that one of the caller's cards may pay in a day; nothing is a limit too.
+         */
+        CardLimitsRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "card_limits";
+            /**
+             * Card Id
+             * Format: uuid
+             */
+            card_id: string;
+            /**
+             * Daily Limit
+             * @example 250.00
+             */
+            daily_limit: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
         };
         /**
          * CardList
@@ -1490,6 +1663,22 @@ export interface components {
         CardList: {
             /** Items */
             items: components["schemas"]["CardBody"][];
+        };
+        /**
+         * CardRequest
+         * @description Activate, freeze, unfreeze or replace one of the caller's cards, or block it for good.
+         */
+        CardRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "card_activate" | "card_freeze" | "card_unfreeze" | "card_block" | "card_replace";
+            /**
+             * Card Id
+             * Format: uuid
+             */
+            card_id: string;
         };
         /**
          * CardStatus
@@ -1803,6 +1992,91 @@ export interface components {
             model_version: string;
             database_pool: components["schemas"]["Pool"];
         };
+        /**
+         * DisputeBody
+         * @description A dispute. `credited`: the amount was given back before the decision; `evidence` is what helps to decide it.
+         */
+        DisputeBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /**
+             * Entry Id
+             * Format: uuid
+             */
+            entry_id: string;
+            reason: components["schemas"]["DisputeReason"];
+            status: components["schemas"]["DisputeStatus"];
+            /** Description */
+            description: string;
+            amount: components["schemas"]["MoneyBody"];
+            /** Credited */
+            credited: boolean;
+            /** Evidence */
+            evidence: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Decided At */
+            decided_at: string | null;
+        };
+        /**
+         * DisputeDecision
+         * @description For whom a dispute is decided.
+         */
+        DisputeDecision: {
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "for_customer" | "for_merchant";
+        };
+        /**
+         * DisputeList
+         * @description Disputes.
+         */
+        DisputeList: {
+            /** Items */
+            items: components["schemas"]["DisputeBody"][];
+        };
+        /**
+         * DisputeReason
+         * @description Why a charge is disputed.
+         * @enum {string}
+         */
+        DisputeReason: "not_recognised" | "charged_twice" | "wrong_amount" | "not_received" | "cancelled";
+        /**
+         * DisputeRequest
+         * @description Dispute a charge: `entry_id` is the id of the transaction.
+         */
+        DisputeRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "dispute";
+            /**
+             * Entry Id
+             * Format: uuid
+             */
+            entry_id: string;
+            reason: components["schemas"]["DisputeReason"];
+        };
+        /**
+         * DisputeStatus
+         * @description Being looked into, without or with provisional credit; decided for one side or the other, which is final.
+         * @enum {string}
+         */
+        DisputeStatus: "open" | "provisional_credit" | "resolved_for_customer" | "resolved_for_merchant";
         /** Envelope[Accepted] */
         Envelope_Accepted_: {
             /**
@@ -1935,6 +2209,28 @@ export interface components {
             data: components["schemas"]["DeskItem"];
             metadata: components["schemas"]["Metadata"];
         };
+        /** Envelope[DisputeBody] */
+        Envelope_DisputeBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["DisputeBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[DisputeList] */
+        Envelope_DisputeList_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["DisputeList"];
+            metadata: components["schemas"]["Metadata"];
+        };
         /** Envelope[FeedbackBody] */
         Envelope_FeedbackBody_: {
             /**
@@ -1988,6 +2284,39 @@ export interface components {
              */
             success: true;
             data: components["schemas"]["LinkBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[LoanApplicationBody] */
+        Envelope_LoanApplicationBody_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["LoanApplicationBody"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[LoanApplicationList] */
+        Envelope_LoanApplicationList_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["LoanApplicationList"];
+            metadata: components["schemas"]["Metadata"];
+        };
+        /** Envelope[LoanQuote] */
+        Envelope_LoanQuote_: {
+            /**
+             * Success
+             * @default true
+             * @constant
+             */
+            success: true;
+            data: components["schemas"]["LoanQuote"];
             metadata: components["schemas"]["Metadata"];
         };
         /** Envelope[MessageBody] */
@@ -2447,6 +2776,18 @@ export interface components {
             content: string;
         };
         /**
+         * InstalmentBody
+         * @description One month: `payment` is `interest` and `principal` together, `balance` what is still owed.
+         */
+        InstalmentBody: {
+            /** Number */
+            number: number;
+            payment: components["schemas"]["MoneyBody"];
+            interest: components["schemas"]["MoneyBody"];
+            principal: components["schemas"]["MoneyBody"];
+            balance: components["schemas"]["MoneyBody"];
+        };
+        /**
          * IntentBody
          * @description An intent, with a sentence that means it.
          */
@@ -2527,7 +2868,7 @@ export interface components {
          * @description What the gate can do.
          * @enum {string}
          */
-        Kind: "own_transfer" | "payee_transfer" | "bill_payment" | "cancel_schedule";
+        Kind: "own_transfer" | "payee_transfer" | "bill_payment" | "cancel_schedule" | "card_activate" | "card_freeze" | "card_unfreeze" | "card_block" | "card_replace" | "card_limits" | "dispute" | "loan_application";
         /**
          * Layer
          * @description Which half of the label set an intent belongs to.
@@ -2650,6 +2991,105 @@ export interface components {
              */
             status: "alive";
         };
+        /**
+         * LoanApplicationBody
+         * @description An application. `documents` is what the bank needs to decide, while it has not.
+         */
+        LoanApplicationBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            status: components["schemas"]["LoanStatus"];
+            amount: components["schemas"]["MoneyBody"];
+            /** Months */
+            months: number;
+            /** Annual Percent */
+            annual_percent: string;
+            payment: components["schemas"]["MoneyBody"];
+            /** Concerns */
+            concerns: string[];
+            /** Documents */
+            documents: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+        };
+        /**
+         * LoanApplicationList
+         * @description Applications for loans.
+         */
+        LoanApplicationList: {
+            /** Items */
+            items: components["schemas"]["LoanApplicationBody"][];
+        };
+        /**
+         * LoanApplicationRequest
+         * @description Apply for a loan at the bank's terms.
+         */
+        LoanApplicationRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "loan_application";
+            /** Amount */
+            amount: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            /** Months */
+            months: number;
+        };
+        /**
+         * LoanDecision
+         * @description Where an application goes: it is taken up, and then approved or declined.
+         */
+        LoanDecision: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "under_review" | "approved" | "declined";
+        };
+        /**
+         * LoanQuote
+         * @description What a loan costs, to the cent, and what speaks against it: a first look that promises nothing.
+         */
+        LoanQuote: {
+            amount: components["schemas"]["MoneyBody"];
+            /** Months */
+            months: number;
+            /** Annual Percent */
+            annual_percent: string;
+            payment: components["schemas"]["MoneyBody"];
+            total_interest: components["schemas"]["MoneyBody"];
+            total_paid: components["schemas"]["MoneyBody"];
+            /** Likely */
+            likely: boolean;
+            /** Concerns */
+            concerns: string[];
+            /** Documents */
+            documents: string[];
+            /** Instalments */
+            instalments: components["schemas"]["InstalmentBody"][];
+        };
+        /**
+         * LoanStatus
+         * @description Where an application stands; the last two are final.
+         * @enum {string}
+         */
+        LoanStatus: "received" | "under_review" | "approved" | "declined";
         /**
          * LoginRequest
          * @description An e-mail or a customer number, and the password. `device` is what the client calls itself.
@@ -6320,7 +6760,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OwnTransferRequest"] | components["schemas"]["PayeeTransferRequest"] | components["schemas"]["BillPaymentRequest"];
+                "application/json": components["schemas"]["OwnTransferRequest"] | components["schemas"]["PayeeTransferRequest"] | components["schemas"]["BillPaymentRequest"] | components["schemas"]["CardRequest"] | components["schemas"]["CardLimitsRequest"] | components["schemas"]["DisputeRequest"] | components["schemas"]["LoanApplicationRequest"];
             };
         };
         responses: {
@@ -6559,6 +6999,259 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Envelope_OperationBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_disputes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DisputeList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_undecided_disputes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DisputeList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    decide_about_dispute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisputeDecision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_DisputeBody_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    quote_loan: {
+        parameters: {
+            query: {
+                amount: string;
+                months: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LoanQuote_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_loan_applications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LoanApplicationList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_undecided_applications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LoanApplicationList_"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimitExceeded"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    decide_about_loan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                application_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoanDecision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LoanApplicationBody_"];
                 };
             };
             400: components["responses"]["MalformedBody"];

@@ -14,7 +14,11 @@ from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
 from llm_banking.api.dependencies import CallerDep, Services, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.idempotency import IdempotencyKey, OptionalIdempotencyKey, answered_once
+from llm_banking.api.money import Amount, Currency
 from llm_banking.api.text import ShortText
+from llm_banking.api.v2.card_requests import CardLimitsRequest, CardRequest
+from llm_banking.api.v2.disputes import DisputeRequest
+from llm_banking.api.v2.loans import LoanApplicationRequest
 from llm_banking.api.v2.when import WhenBody, WhenRequest, when_body, wish_of
 from llm_banking.identity.principal import LimitClass, Permission, Principal, requires
 from llm_banking.identity.second_factors import FactorProof
@@ -27,11 +31,6 @@ from llm_banking.operations.when import NOW
 
 routes = router("/api/v2/operations", "operations")
 
-Amount = Annotated[
-    str, Field(pattern=r"^(0{0,11}[1-9][0-9]{0,11}(\.[0-9]{1,3})?|0{1,12}\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$")
-]
-"""More than nothing; how many digits after the point there are is the currency's."""
-Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["USD"])]
 Status = Literal["pending", "executed", "voided", "expired", "failed", "scheduled"]
 PAGE_CURSOR = "^[0-9a-f]{32}$"
 
@@ -86,7 +85,14 @@ class BillPaymentRequest(Model):
 
 
 OperationRequest = Annotated[
-    OwnTransferRequest | PayeeTransferRequest | BillPaymentRequest, Field(discriminator="kind")
+    OwnTransferRequest
+    | PayeeTransferRequest
+    | BillPaymentRequest
+    | CardRequest
+    | CardLimitsRequest
+    | DisputeRequest
+    | LoanApplicationRequest,
+    Field(discriminator="kind"),
 ]
 
 

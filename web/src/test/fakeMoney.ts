@@ -58,6 +58,8 @@ export class FakeMoney {
     number_last4: '1174',
     expires_on: '2030-10-31',
     status: 'active',
+    daily_limit: null,
+    replaced: false,
   }
   /** Before the decision is made; a lost answer comes after it. */
   refusals: Failing[] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -62,15 +63,19 @@ class Turn(_Form):
 class Conversation(_Form):
     """Turns of one customer of the demo, of a guest, or (`signed_in`) of a customer with accounts and payees.
 
-    Of the last kind it is told what was `done` in the end, and what `moved` on each account; nothing where not said.
+    Of the last kind it is told what was `done` in the end, what `moved` on each account, and what is `planned`; nothing
+    where not said.
     """
 
     title: str
     customer: str | None = None
     signed_in: bool = False
+    today: date | None = None
+    """The day on which it is held; whenever the test runs, where not said."""
     turns: list[Turn]
     done: list[str] = []
     moved: dict[str, str] = {}
+    planned: list[str] = []
 
 
 def problems(turn: Turn, data: dict[str, Any]) -> list[str]:
@@ -166,6 +171,8 @@ async def differences(player: Player, conversation: Conversation) -> list[str]:
     """How the books differ in the end from what the conversation tells."""
     done = [one.kind for one in await player.operations()]
     found = [f"done is {done}"] if done != conversation.done else []
+    schedules = await player.schedules()
+    found += [f"planned is {schedules}"] if schedules != conversation.planned else []
     for name, balance in (await player.balances()).items():
         moved = balance - Money.parse(ACCOUNTS[name][3], "USD").amount_minor
         told = Money.parse(conversation.moved.get(name, "0.00"), "USD").amount_minor
@@ -177,7 +184,7 @@ async def differences(player: Player, conversation: Conversation) -> list[str]:
 async def test_a_conversation_goes_as_written(
     app: FastAPI, client: AsyncClient, database: Database, conversation: Conversation
 ) -> None:
-    with playing(app, client, database) as stage:
+    with playing(app, client, database, today=conversation.today) as stage:
         player = await stage.customer() if conversation.signed_in else None
         body = {"user_id": conversation.customer} if conversation.customer else {}
         play = Play(client, body, player.headers if player else {}, stage, player)
@@ -233,7 +240,7 @@ async def test_a_conversation_sees_a_planted_fault(
 
 
 def test_there_are_conversations_of_every_kind() -> None:
-    for name in ("happy_path", "corrections", "cancellations", "clarifications", "attacks"):
+    for name in ("happy_path", "corrections", "cancellations", "clarifications", "attacks", "schedules"):
         assert len(list((FOLDER / name).glob("*.yml"))) >= 8, name
 
 

@@ -23,12 +23,17 @@ SURE = ("transfer_funds", 0.99)
         ("send -$5 to Alice", [("negative_amount", "-$5"), ("name", "Alice")]),
         ("move $20 to the blue card", [("amount", "$20"), ("phrase", "the blue card")]),
         ("send $20 to Alice tomorrow", [("amount", "$20"), ("name", "Alice"), ("later", "tomorrow")]),
-        ("send $20 to Alice today", [("amount", "$20"), ("name", "Alice")]),
+        ("send $20 to Alice today", [("amount", "$20"), ("name", "Alice"), ("today", "today")]),
         ("send $20 to Alice every month", [("amount", "$20"), ("name", "Alice"), ("later", "every month")]),
         (
             "send $20 to Alice with the note rent for May",
             [("amount", "$20"), ("name", "Alice"), ("note", "rent for May")],
         ),
+        ("send $20 to Alice next week", [("amount", "$20"), ("name", "Alice"), ("later", "next week")]),
+        ("pay $20 to Northgrid for June", [("amount", "$20"), ("name", "Northgrid")]),
+        ("send it now", [("today", "send it now")]),
+        ("now", [("today", "now")]),
+        ("make it 12 times", [("later", "12 times")]),
         ("hello there", []),
     ],
 )

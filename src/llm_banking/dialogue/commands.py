@@ -20,10 +20,10 @@ ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history"})
 """Intents that are answered from the customer's own rows."""
 
 SaidKind = Literal[
-    "amount", "negative_amount", "quantity", "account", "name", "bill", "phrase", "later", "note", "option"
+    "amount", "negative_amount", "quantity", "account", "name", "bill", "phrase", "later", "today", "note", "option"
 ]
-"""Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
-what follows "to" or "from" and may name an account or a payee, or nothing.
+"""Kinds of words: `later` is another day than today, a stretch of days or a repetition, `today` is now, `quantity` is
+"half" and the like, `phrase` is what follows "to" or "from" and may name an account or a payee, or nothing.
 """
 
 Role = Literal["source", "target"]

@@ -11,9 +11,10 @@ from datetime import date
 from typing import cast
 
 from llm_banking.dialogue.commands import Role, Said, SaidKind
+from llm_banking.dialogue.planning import NOW_WORDS, TIMES
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
-from llm_banking.nlu.slots import Slot, normalise_amount, normalise_quantity
+from llm_banking.nlu.slots import Slot, normalise_amount, normalise_date, normalise_quantity
 from llm_banking.nlu.slots.lexicon import word_set
 
 Part = Reading | Request
@@ -33,14 +34,20 @@ _NOTE = re.compile(
     re.IGNORECASE,
 )
 _PORTION = re.compile(r"\b(?:half|all|everything|the rest|as much as|most of)\b", re.IGNORECASE)
+_AHEAD = re.compile(r"(?:the )?(?:next|coming|following|this week|between|from)\b", re.IGNORECASE)
+_AHEAD_BEFORE = re.compile(r"\b(?:in|from|until|till|during|starting|beginning|over)(?: the)?\s+\Z", re.IGNORECASE)
+_OF_WHAT = re.compile(r"\bfor(?: the)?\s+\Z", re.IGNORECASE)
+"""Before a stretch of days that says which bill is meant, and not when it is paid."""
 _PATTERNS: tuple[tuple[SaidKind, re.Pattern[str], int | str], ...] = (
     ("negative_amount", _NEGATIVE, 0),
     ("note", _NOTE, "note"),
     ("quantity", _PORTION, 0),
+    ("later", TIMES, 0),
+    ("today", NOW_WORDS, 0),
 )
 _PHRASE = re.compile(
     r"\b(?P<way>to|into|from|using)\s+(?P<what>[\w'\u2019& -]{2,40}?)"
-    r"(?=\s+(?:from|to|into|using|with|please|instead|now|today|and|for)\b|\s*[.,;!?]|\s*\Z)",
+    r"(?=\s+(?:from|to|into|using|with|please|instead|now|today|and|for|on|at|every|each|until|tomorrow|next)\b|\s*[.,;!?]|\s*\Z)",
     re.IGNORECASE,
 )
 _WAY_BEFORE = re.compile(
@@ -93,7 +100,7 @@ def _found(part: Part, today: date) -> Iterator[Said]:
     noted = _NOTE.search(part.text)
     covered: list[tuple[int, int]] = []
     for slot in part.slots:
-        kind = _kind_of(slot, today)
+        kind = _kind_of(slot, today, part.text[: slot.start - start])
         if kind is not None and not (noted and slot.end > start + noted.start()):
             covered.append((slot.start, slot.end))
             yield Said(kind, slot.text, slot.start, slot.end, _role(part.text[: slot.start - start], slot))
@@ -118,12 +125,21 @@ def _role(before: str, slot: Slot) -> Role | None:
     return _ROLES[found["way"].lower()] if found else None
 
 
-def _kind_of(slot: Slot, today: date) -> SaidKind | None:
+def _kind_of(slot: Slot, today: date, before: str) -> SaidKind | None:
     """What a slot's words are to an operation; None where they are nothing to it."""
-    if slot.name == "recurrence" or (slot.name in ("date", "time") and slot.value != today.isoformat()):
+    if slot.name == "date":
+        return "today" if normalise_date(slot.text, today) == today.isoformat() else "later"
+    if slot.name == "period" and not _is_ahead(slot, before):
+        return None
+    if slot.name in ("recurrence", "period", "time"):
         return "later"
     kind = _KINDS.get(slot.name)
     return None if kind == "name" and not any(one.isalpha() for one in slot.text) else kind
+
+
+def _is_ahead(slot: Slot, before: str) -> bool:
+    """Whether a stretch of days says when something shall be done: "next week", not "last month" or "for June"."""
+    return not _OF_WHAT.search(before) and bool(_AHEAD.match(slot.text) or _AHEAD_BEFORE.search(before))
 
 
 MAX_ANSWER_CHARS = 120

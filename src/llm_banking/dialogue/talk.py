@@ -56,7 +56,7 @@ class Teller:
     async def reply(self, reading: Reading, tracker: Tracker, words: Words, knowledge: Knowledge) -> Reply:
         """Answer a message; `tracker` is as the last turn left it but for `turn`."""
         held = await holdings_of(self.session, self.caller.user_id) if tracker.stack else Holdings()
-        listens = Understanding(self.flows, held, self.answer_confidence, self.now.date())
+        listens = Understanding(self.flows, held, self.answer_confidence, self.gate.today(self.now))
         proposals = listens.propose(reading, tracker)
         commands = [one.command for one in proposals if isinstance(one.command, FlowCommand)]
         if commands and not tracker.stack:

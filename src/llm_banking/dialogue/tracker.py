@@ -33,7 +33,7 @@ Happened = Literal[
     "resumed",
     "fault",
 ]
-ValueKind = Literal["money", "own_account", "person", "biller", "date", "text"]
+ValueKind = Literal["money", "own_account", "person", "biller", "date", "when", "text"]
 
 
 class _Remembered(BaseModel):

@@ -22,6 +22,7 @@ from llm_banking.dialogue.commands import (
     HandOff,
     Proposal,
     Said,
+    SaidKind,
     SetSlot,
     StartFlow,
     Unclear,
@@ -29,7 +30,7 @@ from llm_banking.dialogue.commands import (
     propose,
     propose_all,
 )
-from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
+from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec, SlotType
 from llm_banking.dialogue.holdings import Holdings, words_of
 from llm_banking.dialogue.said import MAX_ANSWER_CHARS, Part, bare_amount, core_of, corrects, only_values, said_in
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
@@ -45,6 +46,16 @@ _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
 MAX_NAME_WORDS = 5
+_TYPES: Mapping[SaidKind, SlotType] = {
+    "amount": "money",
+    "negative_amount": "money",
+    "quantity": "money",
+    "later": "when",
+    "today": "when",
+    "note": "text",
+}
+_NO_ORDER = frozenset({"phrase", "later", "today"})
+"""What a question holds as well as an order does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class Understanding:
         if flow is None or not part.in_scope:
             return None
         said = said_in(part, self.today)
-        if all(one.kind == "phrase" for one in said) and _ASKS_HOW.search(part.text):
+        if all(one.kind in _NO_ORDER for one in said) and _ASKS_HOW.search(part.text):
             return None
         paid = set(part.options) <= {*self.flows.by_intent, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
         return flow if part.confidence >= self.answer_confidence or paid else None
@@ -203,6 +214,8 @@ class Understanding:
         for one in said_in(part, self.today):
             spec = slot_for(flow, one, {}, self.holdings) if one.kind in ("name", "phrase") else None
             known = spec is not None and bool(self.holdings.match(one.text, spec).choices)
+            if one.kind == "today" and slot_for(flow, one, {}, self.holdings) is None:
+                continue
             if one.kind not in ("name", "phrase") or known or (one.kind == "name" and sure):
                 found.append(one)
         return tuple(found)
@@ -253,8 +266,8 @@ def slot_for(
     flow: Flow, said: Said, slots: Mapping[str, Choice], holdings: Holdings, asked: SlotSpec | None = None
 ) -> SlotSpec | None:
     """The slot of a flow that words are for; None where it has none, or it cannot be told which of two."""
-    if said.kind in ("amount", "negative_amount", "quantity", "note", "later"):
-        return _of_type(flow, {"note": "text", "later": "date"}.get(said.kind, "money"))
+    if said.kind in _TYPES:
+        return _of_type(flow, _TYPES[said.kind]) or (_of_type(flow, "date") if said.kind == "later" else None)
     where, source = _of_type(flow, "payee"), _of_type(flow, "own_account")
     if said.role == "source":
         return source
@@ -270,5 +283,5 @@ def slot_for(
     return source if paid_out and source in able else None
 
 
-def _of_type(flow: Flow, wanted: str) -> SlotSpec | None:
+def _of_type(flow: Flow, wanted: SlotType) -> SlotSpec | None:
     return next((one for one in flow.slots.values() if one.type == wanted), None)

@@ -53,12 +53,14 @@ def approval(shown: Shown, *, again: bool) -> str:
 
 def executed(done: Operation) -> str:
     """What was done, in the words that were approved."""
-    return f"Done. {done.summary} Your confirmation code is {done.confirmation_code}."
+    lead = "Planned." if done.status == "scheduled" else "Done."
+    return f"{lead} {done.summary} Your confirmation code is {done.confirmation_code}."
 
 
-def done_elsewhere(shown: Shown) -> str:
+def done_elsewhere(shown: Shown, done: Operation | None) -> str:
     """What was approved by its button since it was shown."""
-    return f"You have confirmed this, and it is done: {shown.summary}"
+    word = "planned" if done is not None and done.status == "scheduled" else "done"
+    return f"You have confirmed this, and it is {word}: {shown.summary}"
 
 
 def cancelled(title: str) -> str:

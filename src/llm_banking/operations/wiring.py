@@ -30,8 +30,9 @@ def open_gate(
 
     Raises ConfigurationError where they are incomplete.
     """
-    rules = policy or load_policy()
-    return Gate(step_up, rules, handlers_of(rules, fees or load_fees(), days or load_bank_days(), clock), clock=clock)
+    rules, bank_days = policy or load_policy(), days or load_bank_days()
+    handlers = handlers_of(rules, fees or load_fees(), bank_days, clock)
+    return Gate(step_up, rules, handlers, today=bank_days.today, clock=clock)
 
 
 def handlers_of(

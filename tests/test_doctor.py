@@ -23,7 +23,9 @@ from llm_banking.server import seed_demo
 from tests.conftest import ServiceUrls
 from tests.support import own_database as own_databases
 
-ALL = ["configuration", "secrets", "model", "knowledge", "cache", "database", "durability", "ledger"]
+ALL = [
+    *("configuration", "secrets", "model", "knowledge", "cache", "database", "durability", "ledger", "worker", "news"),
+]
 RUNNER = CliRunner()
 FAULTS = {
     "every entry adds up": (
@@ -187,6 +189,31 @@ def test_bad_configuration_leaves_what_does_not_need_it(monkeypatch: pytest.Monk
     assert list(found) == ["configuration", "model", "knowledge"]
     assert "DATABASE_MAX_POOL_SIZE" in (found["configuration"] or "")
     assert found["model"] is None
+
+
+PLANTED_NEWS = (
+    "INSERT INTO outbox (id, user_id, topic, payload, created_at, attempts, parked_at) "
+    "SELECT '00000000-0000-4000-8000-00000000000d', id, 'planted', '{{}}', now() - interval '1 hour', {}, {} "
+    "FROM users LIMIT 1"
+)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("attempts", "parked_at", "name", "says"),
+    [("0", "NULL", "worker", "llm-banking worker"), ("10", "now()", "news", "00000000-0000-4000-8000-00000000000d")],
+)
+def test_what_waits_too_long_and_what_was_given_up(
+    ledger: ServiceUrls, attempts: str, parked_at: str, name: str, says: str
+) -> None:
+    seen = "SELECT set_config('app.scopes', '{system}', false)"
+    as_administrator(ledger.database_owner, seen, PLANTED_NEWS.format(attempts, parked_at))
+    try:
+        found = findings()
+        assert list(found) == [name]
+        assert says in found[name]
+    finally:
+        as_administrator(ledger.database_owner, seen, "DELETE FROM outbox WHERE topic = 'planted'")
 
 
 def test_a_key_that_others_may_read(home: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from asyncpg import PostgresError
 from sqlalchemy import text
@@ -29,6 +30,20 @@ LEDGER_TIMEOUT_MS = 600_000
 """Of one query over the whole ledger."""
 
 
+WORKER_PATIENCE = timedelta(minutes=15)
+_WAITS = text(
+    """
+    SELECT
+        EXISTS (SELECT FROM scheduled_payments WHERE status = 'active' AND next_on < (now() - interval '1 day')::date),
+        EXISTS (SELECT FROM outbox WHERE delivered_at IS NULL AND parked_at IS NULL AND attempts = 0
+            AND created_at < now() - CAST(:patience AS interval)),
+        EXISTS (SELECT FROM pending_operations WHERE status = 'pending'
+            AND expires_at < now() - CAST(:patience AS interval))
+    """
+)
+_GIVEN_UP = text("SELECT id FROM outbox WHERE parked_at IS NOT NULL ORDER BY position LIMIT 10")
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing that was looked at; `finding` is None where it is as it should be."""
@@ -38,7 +53,7 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """Look at the configuration, the services, durability, the model, the knowledge and the ledger's rules.
+    """Look at configuration, services, durability, model, knowledge, the ledger's rules and the worker's work.
 
     What cannot be looked at because of an earlier finding (no database, no ledger) is left out.
     """
@@ -86,7 +101,7 @@ async def _database(settings: Settings) -> list[Check]:
     database = Database(url, max_pool_size=1)
     try:
         await check_database(database, durable=False)
-        return [Check("database"), *await _durability(database), await _ledger(database)]
+        return [Check("database"), *await _durability(database), await _ledger(database), *await _worker(database)]
     except ConfigurationError as error:
         return [Check("database", error.message)]
     finally:
@@ -100,6 +115,20 @@ async def _durability(database: Database) -> list[Check]:
     except (OSError, PostgresError, DBAPIError) as error:
         problems = [f"The database's settings cannot be read: {reason_of(error)}. Look at its log."]
     return [Check("durability", problem) for problem in problems] or [Check("durability")]
+
+
+async def _worker(database: Database) -> list[Check]:
+    """What waits for longer than a worker that runs would let it, and news that was given up."""
+    try:
+        async with database.transaction(scope=Scope.WORKER) as session:
+            waits = (await session.execute(_WAITS, {"patience": WORKER_PATIENCE})).one()
+            given_up = list(await session.scalars(_GIVEN_UP))
+    except LlmBankingError as error:
+        return [Check("worker", error.message)]
+    lines = [Check("worker", "What is due is not done. Run `llm-banking worker`, or look at its log.")]
+    named = ", ".join(str(one) for one in given_up)
+    told = f"News was given up after too many tries, in the outbox: {named}. Its receiver does not take it; tell it so."
+    return [*(lines if any(waits) else [Check("worker")]), Check("news", told if given_up else None)]
 
 
 async def _ledger(database: Database) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +24,7 @@ from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.tokens import Subject
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
-from llm_banking.operations.models import BankOperation, PendingOperation
+from llm_banking.operations.models import BankOperation, PendingOperation, ScheduledPayment
 from llm_banking.operations.wiring import open_gate
 from tests.identity.people import Clock, add_session, add_user, code_now, second_factors, with_totp
 from tests.operations.world import usd
@@ -80,7 +80,7 @@ class Stage:
 
     async def customer(self, cards: Mapping[str, str] = CARDS_ACTIVE) -> Player:
         """Somebody new, signed in, with an authenticator app, and with cards in these statuses."""
-        player_id, now = uuid4(), utc_now()
+        player_id, now = uuid4(), self.clock()
         accounts = {name: uuid4() for name in ACCOUNTS}
         async with self.database.transaction(scope=Scope.IDENTITY) as session:
             email = f"{player_id}@example.com"
@@ -202,6 +202,12 @@ class Player:
             query = select(BankOperation).where(BankOperation.user_id == self.id).order_by(BankOperation.id)
             return list(await session.scalars(query))
 
+    async def schedules(self) -> list[str]:
+        """What is planned, as its status and the day of the next payment, oldest first."""
+        async with self.stage.database.transaction(visible_to={self.id}) as session:
+            query = select(ScheduledPayment).where(ScheduledPayment.user_id == self.id).order_by(ScheduledPayment.id)
+            return [f"{one.status} {one.next_on}" for one in await session.scalars(query)]
+
     async def decide(self, pending_id: str, *, approve: bool, factor: bool) -> int:
         """Press the button of a confirmation, with a code of the app where one is asked for; the status it gives."""
         client = self.stage.client
@@ -223,9 +229,10 @@ class Player:
 
 
 @contextmanager
-def playing(app: FastAPI, client: AsyncClient, database: Database) -> Iterator[Stage]:
-    """The application on a clock of ours."""
-    clock, before = Clock(utc_now()), app.state.services
+def playing(app: FastAPI, client: AsyncClient, database: Database, *, today: date | None = None) -> Iterator[Stage]:
+    """The application on a clock of ours: now, or noon of a day."""
+    noon = None if today is None else datetime.combine(today, time(12), UTC)
+    clock, before = Clock(noon or utc_now()), app.state.services
     factors = second_factors(clock)
     identity = replace(before.identity, second_factors=factors)
     gate = open_gate(factors.step_up, clock=clock)

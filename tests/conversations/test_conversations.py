@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -82,18 +83,22 @@ class Turn(_Form):
 class Conversation(_Form):
     """Turns of one customer of the demo, of a guest, or (`signed_in`) of a customer with accounts and payees.
 
-    Of the last kind it is told what was `done` in the end, and what `moved` on each account; nothing where not said.
+    Of the last kind it is told what was `done` in the end, what `moved` on each account, and what is `planned`; nothing
+    where not said.
     """
 
     title: str
     customer: str | None = None
     signed_in: bool = False
+    today: date | None = None
+    """The day on which it is held; whenever the test runs, where not said."""
     turns: list[Turn]
     cards: dict[str, str] = CARDS_ACTIVE
     """The cards that there are, and their status in the beginning; in the end as `cards_after` says."""
     cards_after: dict[str, str] = {}
     done: list[str] = []
     moved: dict[str, str] = {}
+    planned: list[str] = []
 
 
 def problems(turn: Turn, data: dict[str, Any]) -> list[str]:
@@ -219,6 +224,8 @@ async def differences(player: Player, conversation: Conversation) -> list[str]:
     found = [f"done is {done}"] if done != conversation.done else []
     cards = {**conversation.cards, **conversation.cards_after}
     found += [f"cards are {there}"] if (there := await player.cards()) != cards else []
+    schedules = await player.schedules()
+    found += [f"planned is {schedules}"] if schedules != conversation.planned else []
     for name, balance in (await player.balances()).items():
         moved = balance - Money.parse(ACCOUNTS[name][3], "USD").amount_minor
         told = Money.parse(conversation.moved.get(name, "0.00"), "USD").amount_minor
@@ -230,7 +237,7 @@ async def differences(player: Player, conversation: Conversation) -> list[str]:
 async def test_a_conversation_goes_as_written(
     app: FastAPI, client: AsyncClient, database: Database, conversation: Conversation
 ) -> None:
-    with playing(app, client, database) as stage:
+    with playing(app, client, database, today=conversation.today) as stage:
         player = await stage.customer(conversation.cards) if conversation.signed_in else None
         body = {"user_id": conversation.customer} if conversation.customer else {}
         play = Play(client, body, player.headers if player else {}, stage, player)
@@ -315,7 +322,7 @@ async def test_a_conversation_sees_a_planted_fault(
 def test_there_are_conversations_of_every_kind() -> None:
     for name in (
         *("happy_path", "corrections", "cancellations", "clarifications", "attacks"),
-        *("digressions", "expiry", "several_requests", "handoff"),
+        *("digressions", "expiry", "several_requests", "handoff", "schedules"),
     ):
         assert len(list((FOLDER / name).glob("*.yml"))) >= 8, name
 

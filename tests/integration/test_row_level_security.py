@@ -189,7 +189,7 @@ async def test_a_scope_opens_what_its_name_says_and_no_more(two: Two, scope: Sco
         ("UPDATE pending_operations SET status = 'consumed', consumed_at = created_at", None),
         ("UPDATE pending_operations SET status = 'expired'", 2),
         ("UPDATE scheduled_payments SET attempts = 1", 0),
-        ("UPDATE idempotency_keys SET status = 200", 0),
+        ("UPDATE idempotency_keys SET status = 200", None),
         ("DELETE FROM idempotency_keys", 2),
     ],
 )

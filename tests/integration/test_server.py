@@ -178,7 +178,8 @@ def test_given_urls_are_used_and_nothing_else_is_started(home: Path, port: int, 
         assert eventually(healthy)
         assert not (home / "postgres").exists()
         assert not (home / "redis").exists()
-        assert psutil.Process(process.pid).children() == []
+        children = psutil.Process(process.pid).children()
+        assert [one.cmdline()[-1] for one in children] == ["worker"], "its own, and nothing else"
     finally:
         process.terminate()
         process.wait(30)

@@ -213,5 +213,5 @@ def test_a_gate_that_executes_what_was_altered_is_found(
     play: Callable[..., Counter[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Planted: neither hash nor text is compared with what is stored."""
-    monkeypatch.setattr(Gate, "_as_shown", lambda _gate, row: Payment.of(row.payload))
+    monkeypatch.setattr("llm_banking.operations.gate.as_shown", lambda row, _handlers: Payment.of(row.payload))
     assert finds(play, None)

@@ -48,6 +48,8 @@ def test_customers_are_told_what_the_policy_does() -> None:
     limits = policy.limits_of("USD")
     for fact, limit in (("daily_transfer_limit", limits.per_day), ("new_payee_limit", limits.new_payee_limit)):
         assert (facts[fact]["amount"], facts[fact]["currency"]) == (limit.as_decimal_string(), "USD"), fact
+    assert (facts["schedule_ahead_limit"]["value"], facts["schedule_ahead_limit"]["unit"]) == (12, "month")
+    assert policy.schedules.days_ahead == 366, "twelve months, also over a leap day"
     assert (facts["new_payee_period"]["value"], facts["new_payee_period"]["unit"]) == (24, "hour")
 
 

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from llm_banking.banking.disputes import DisputeReason
 from llm_banking.dialogue.errors import FlowFaultError
+from llm_banking.dialogue.planning import wish_of
 from llm_banking.dialogue.tracker import Filled, ValueKind
 from llm_banking.operations.drafts import BillPayment, CardDraft, DisputeDraft, Draft, Kind, OwnTransfer, PayeeTransfer
+from llm_banking.operations.when import NOW, Wish
 
 Slots = Mapping[str, Filled]
 
@@ -33,20 +35,26 @@ def _account(slots: Slots, name: str) -> UUID:
     return UUID(_value(slots, name, "own_account").value)
 
 
+def _when(slots: Slots) -> Wish:
+    return wish_of(_value(slots, "when", "when")) if "when" in slots else NOW
+
+
 def _own_transfer(slots: Slots) -> Draft:
     amount = _value(slots, "amount", "money").as_money()
-    return OwnTransfer(_account(slots, "source"), _account(slots, "destination"), amount)
+    return OwnTransfer(_account(slots, "source"), _account(slots, "destination"), amount, _when(slots))
 
 
 def _payee_transfer(slots: Slots) -> Draft:
     payee = UUID(_value(slots, "destination", "person").value)
     note = _value(slots, "note", "text").value if "note" in slots else None
-    return PayeeTransfer(_account(slots, "source"), payee, _value(slots, "amount", "money").as_money(), note)
+    return PayeeTransfer(
+        _account(slots, "source"), payee, _value(slots, "amount", "money").as_money(), note, _when(slots)
+    )
 
 
 def _bill_payment(slots: Slots) -> Draft:
     payee = UUID(_value(slots, "destination", "biller").value)
-    return BillPayment(_account(slots, "source"), payee, _value(slots, "amount", "money").as_money())
+    return BillPayment(_account(slots, "source"), payee, _value(slots, "amount", "money").as_money(), _when(slots))
 
 
 def _card(slots: Slots, kind: Kind) -> Draft:

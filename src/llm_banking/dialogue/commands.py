@@ -29,15 +29,16 @@ SaidKind = Literal[
     "bill",
     "phrase",
     "later",
+    "today",
     "note",
     "option",
     "card",
     "charge",
     "word",
 ]
-"""Kinds of words: `later` is another day than today or a repetition, `quantity` is "half" and the like, `phrase` is
-what follows "to" or "from" and may name an account or a payee, or nothing. `card` and `charge` are a whole request,
-which may tell one, and `word` one that the flow lists.
+"""Kinds of words: `later` is another day than today, a stretch of days or a repetition, `today` is now, `quantity` is
+"half" and the like, `phrase` is what follows "to" or "from" and may name an account or a payee, or nothing. `card` and
+`charge` are a whole request, which may tell one, and `word` one that the flow lists.
 """
 
 PERSON = "speak_to_agent"

@@ -28,7 +28,7 @@ from llm_banking.dialogue.commands import (
     Unclear,
 )
 from llm_banking.dialogue.errors import FlowFaultError
-from llm_banking.dialogue.flow_files import Branch, Collect, End, Flows
+from llm_banking.dialogue.flow_files import Branch, Collect, End, Flow, Flows
 from llm_banking.dialogue.holdings import Holdings
 from llm_banking.dialogue.tracker import Frame, Prompt, Shown, Tracker
 from llm_banking.dialogue.work import Work
@@ -83,7 +83,7 @@ class FlowTurn:
         self._bank = bank
         self._message = message
         self._now = now
-        self._work = Work(flows, bank.holdings, tracker, message, now.date())
+        self._work = Work(flows, bank.holdings, tracker, message, bank.gate.today(now))
 
     async def run(
         self, commands: Sequence[FlowCommand], *, beside: Iterable[str] = (), asked_back: bool = False
@@ -144,7 +144,9 @@ class FlowTurn:
         name = flow.first
         for _ in range(len(flow.steps)):
             match flow.steps.get(name):
-                case Collect() as step if step.slot in frame.slots or work.takes_the_only_one(flow, step):
+                case Collect() as step if (
+                    step.slot in frame.slots or _is_left_out(flow, step, frame) or work.takes_the_only_one(flow, step)
+                ):
                     name = step.next
                 case Collect() as step:
                     work.ask(flow, step)
@@ -326,6 +328,11 @@ class FlowTurn:
         await self._bank.gate.void_open(self._bank.session, self._bank.principal.user_id, self._bank.chat_session_id)
         self._work.stack.clear()
         self._work.prompt = None
+
+
+def _is_left_out(flow: Flow, step: Collect, frame: Frame) -> bool:
+    """An optional slot is asked for only where what was said of it is not sure."""
+    return flow.slots[step.slot].optional and step.slot not in frame.offers
 
 
 def _way(step: Branch, frame: Frame) -> str:

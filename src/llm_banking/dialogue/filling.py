@@ -75,7 +75,7 @@ def value_of(said: Said, spec: SlotSpec, holdings: Holdings, offered: Sequence[C
 
     Raises FlowFaultError where the words are of a kind that no slot of that type takes.
     """
-    if said.kind == "later":
+    if said.kind in ("later", "today") and spec.type != "date":
         return Refused("I can do this now only, not on another day and not again and again. Nothing is planned.")
     if said.option is not None:
         if not 0 <= said.option < len(offered):

@@ -19,13 +19,14 @@ from llm_banking.dialogue.actions import ACTIONS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError
 
-SlotType = Literal["money", "own_account", "payee", "date", "text", "card", "option", "charge"]
+SlotType = Literal["money", "own_account", "payee", "date", "when", "text", "card", "option", "charge"]
 MAX_STEPS = 40
 _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "money": ("money",),
     "own_account": ("own_account",),
     "payee": ("person", "biller"),
     "date": ("date",),
+    "when": ("when",),
     "text": ("text",),
     "card": ("card",),
     "option": ("option",),
@@ -57,7 +58,7 @@ class SlotSpec:
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Ask for a slot until it is filled."""
+    """Ask for a slot until it is filled; for an optional one, only where what was said of it is not sure."""
 
     name: str
     slot: str

@@ -12,10 +12,11 @@ from typing import cast
 
 from llm_banking.dialogue.commands import Role, Said, SaidKind
 from llm_banking.dialogue.holdings import words_of
+from llm_banking.dialogue.planning import NOW_WORDS, TIMES
 from llm_banking.nlu.payments import PAYS, spans_of_payment, without_quoted_payments
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
-from llm_banking.nlu.slots import Slot, normalise_amount, normalise_quantity
+from llm_banking.nlu.slots import Slot, normalise_amount, normalise_date, normalise_quantity
 from llm_banking.nlu.slots.lexicon import word_set
 
 Part = Reading | Request
@@ -51,10 +52,20 @@ _PORTION = re.compile(
     re.IGNORECASE,
 )
 """A share of something, or a change by so much: what that is in figures is for the customer to say."""
-_PATTERNS: tuple[tuple[SaidKind, re.Pattern[str]], ...] = (("negative_amount", _NEGATIVE), ("quantity", _PORTION))
+_AHEAD = re.compile(r"(?:the )?(?:next|coming|following|this week|between|from)\b", re.IGNORECASE)
+_AHEAD_BEFORE = re.compile(r"\b(?:in|from|until|till|during|starting|beginning|over)(?: the)?\s+\Z", re.IGNORECASE)
+_OF_WHAT = re.compile(r"\bfor(?: the)?\s+\Z", re.IGNORECASE)
+"""Before a stretch of days that says which bill is meant, and not when it is paid."""
+_PATTERNS: tuple[tuple[SaidKind, re.Pattern[str]], ...] = (
+    ("negative_amount", _NEGATIVE),
+    ("quantity", _PORTION),
+    ("later", TIMES),
+    ("today", NOW_WORDS),
+)
 _PHRASE = re.compile(
     r"\b(?P<way>to|into|onto|towards?|from|using)\s+(?P<what>[\w'\u2019& -]{2,40}?)"
-    r"(?=\s+(?:from|to|into|using|with|please|instead|now|today|and|for)\b|\s*[.,;!?]|\s*\Z)",
+    r"(?=\s+(?:from|to|into|using|with|please|instead|now|today|and|for|on|at|every|each|until|tomorrow|next)\b"
+    r"|\s*[.,;!?]|\s*\Z)",
     re.IGNORECASE,
 )
 _WAY_BEFORE = re.compile(
@@ -154,7 +165,8 @@ def _found(part: Part, today: date) -> Iterator[Said]:
         group = "quoted" if noted["quoted"] else "note"
         yield Said("note", noted[group], start + noted.start(group), start + noted.end(group))
     for slot in part.slots:
-        kind = _kind_of(slot, today) if slot.name != "amount" or not _in_portion(part, slot) else None
+        within = slot.name == "amount" and _in_portion(part, slot)
+        kind = None if within else _kind_of(slot, today, part.text[: slot.start - start])
         if kind is not None and text[slot.start - start : slot.end - start] == slot.text:
             covered.append((slot.start, slot.end))
             yield Said(kind, slot.text, slot.start, slot.end, _role(text[: slot.start - start], slot))
@@ -195,12 +207,21 @@ def _role(before: str, slot: Slot) -> Role | None:
     return _ROLES[found["way"].lower()] if found else None
 
 
-def _kind_of(slot: Slot, today: date) -> SaidKind | None:
+def _kind_of(slot: Slot, today: date, before: str) -> SaidKind | None:
     """What a slot's words are to an operation; None where they are nothing to it."""
-    if slot.name == "recurrence" or (slot.name in ("date", "time") and slot.value != today.isoformat()):
+    if slot.name == "date":
+        return "today" if normalise_date(slot.text, today) == today.isoformat() else "later"
+    if slot.name == "period" and not _is_ahead(slot, before):
+        return None
+    if slot.name in ("recurrence", "period", "time"):
         return "later"
     kind = _KINDS.get(slot.name)
     return None if kind == "name" and not any(one.isalpha() for one in slot.text) else kind
+
+
+def _is_ahead(slot: Slot, before: str) -> bool:
+    """Whether a stretch of days says when something shall be done: "next week", not "last month" or "for June"."""
+    return not _OF_WHAT.search(before) and bool(_AHEAD.match(slot.text) or _AHEAD_BEFORE.search(before))
 
 
 MAX_ANSWER_CHARS = 120

@@ -39,7 +39,9 @@ def _fits(said: Said, types: set[SlotType]) -> bool:
         case "amount" | "negative_amount" | "quantity":
             return "money" in types
         case "later":
-            return "date" in types
+            return bool({"date", "when"} & types)
+        case "today":
+            return "when" in types
         case "note":
             return "text" in types
         case _:

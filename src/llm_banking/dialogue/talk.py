@@ -65,7 +65,7 @@ class Teller:
     async def propose(self, reading: Reading, tracker: Tracker) -> tuple[Proposal, ...]:
         """What a message asks for or answers; `tracker` is as the last turn left it but for `turn`."""
         held = await holdings_of(self.session, self.caller.user_id) if tracker.stack else Holdings()
-        listens = Understanding(self.flows, held, self.answer_confidence, self.now.date())
+        listens = Understanding(self.flows, held, self.answer_confidence, self.gate.today(self.now))
         return listens.propose(reading, tracker)
 
     async def stop(self, reading: Reading, tracker: Tracker) -> FlowReply:

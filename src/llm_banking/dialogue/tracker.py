@@ -35,7 +35,7 @@ Happened = Literal[
     "resumed",
     "fault",
 ]
-ValueKind = Literal["money", "own_account", "person", "biller", "date", "text", "card", "option", "charge"]
+ValueKind = Literal["money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge"]
 
 
 class _Remembered(BaseModel):

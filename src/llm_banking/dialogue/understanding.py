@@ -25,6 +25,7 @@ from llm_banking.dialogue.commands import (
     HandOff,
     Proposal,
     Said,
+    SaidKind,
     SetSlot,
     StartFlow,
     Unclear,
@@ -32,7 +33,7 @@ from llm_banking.dialogue.commands import (
     propose,
     propose_all,
 )
-from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
+from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec, SlotType
 from llm_banking.dialogue.holdings import Holdings, words_of
 from llm_banking.dialogue.said import (
     MAX_ANSWER_CHARS,
@@ -69,16 +70,21 @@ _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
 MAX_NAME_WORDS = 5
-_TYPES: dict[str, str] = {
-    **dict.fromkeys(("amount", "negative_amount", "quantity"), "money"),
+_TYPES: Mapping[SaidKind, SlotType] = {
+    "amount": "money",
+    "negative_amount": "money",
+    "quantity": "money",
+    "later": "when",
+    "today": "when",
     "note": "text",
-    "later": "date",
     "word": "option",
     **{said: slot for slot, said in WHOLE.items()},
 }
 """Kinds of words that are for slots of one type."""
 _LOOKED_UP = ("name", "phrase", *WHOLE.values())
 """Kinds of words that count only where something that the customer has is called so."""
+_NO_ORDER = frozenset({"phrase", "later", "today", "word", *WHOLE.values()})
+"""What a question holds as well as an order does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class Understanding:
         if only_quotes_a_payment(part.text):
             return None
         said = said_of(flow, part, self.today)
-        if all(one.kind in ("phrase", "word", *WHOLE.values()) for one in said) and _ASKS_HOW.search(part.text):
+        if all(one.kind in _NO_ORDER for one in said) and _ASKS_HOW.search(part.text):
             return None
         paying = {intent for intent, one in self.flows.by_intent.items() if one.pays}
         paid = set(part.options) <= {*paying, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
@@ -262,8 +268,10 @@ class Understanding:
             lone = lone_amount(part, told)
             told = (*told, lone) if lone is not None else told
         for one in told:
-            spec = slot_for(flow, one, {}, self.holdings) if one.kind in _LOOKED_UP else None
-            known = spec is not None and self.holdings.tells(one.text, spec)
+            spec = slot_for(flow, one, {}, self.holdings) if one.kind in (*_LOOKED_UP, "today") else None
+            if one.kind == "today" and spec is None:
+                continue
+            known = spec is not None and one.kind in _LOOKED_UP and self.holdings.tells(one.text, spec)
             if one.kind not in _LOOKED_UP or known or (one.kind == "name" and sure):
                 found.append(one)
         if _ASKS_HOW.search(part.text) and not _values(found):
@@ -322,7 +330,7 @@ def slot_for(
 ) -> SlotSpec | None:
     """The slot of a flow that words are for; None where it has none, or it cannot be told which of two."""
     if said.kind in _TYPES:
-        return _of_type(flow, _TYPES[said.kind])
+        return _of_type(flow, _TYPES[said.kind]) or (_of_type(flow, "date") if said.kind == "later" else None)
     where, source = _of_type(flow, "payee"), _of_type(flow, "own_account")
     if said.role == "source":
         return source
@@ -338,5 +346,5 @@ def slot_for(
     return source if paid_out and source in able else None
 
 
-def _of_type(flow: Flow, wanted: str) -> SlotSpec | None:
+def _of_type(flow: Flow, wanted: SlotType) -> SlotSpec | None:
     return next((one for one in flow.slots.values() if one.type == wanted), None)

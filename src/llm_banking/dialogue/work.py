@@ -12,6 +12,7 @@ from llm_banking.dialogue.filling import Got, Refused, Which, check_span, filled
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.handoff_rules import OFFER_AFTER
 from llm_banking.dialogue.holdings import Holdings
+from llm_banking.dialogue.planning import Doubt, planned
 from llm_banking.dialogue.said_of import WHOLE
 from llm_banking.dialogue.tracker import (
     MAX_CHOICES,
@@ -26,6 +27,9 @@ from llm_banking.dialogue.tracker import (
     Tracker,
 )
 from llm_banking.dialogue.understanding import slot_for
+
+PLANS = "schedule_payment"
+"""Who asks for this wants another day than today, named or not."""
 
 
 class Work:
@@ -93,6 +97,9 @@ class Work:
             self.stack.append(Frame(flow=flow.name, step=flow.first))
             self.note("started", flow.name)
             self._fill_start(flow, start.said)
+            when = _of_when(flow)
+            if start.intent == PLANS and when is not None and when.name not in self.stack[-1].slots:
+                self.doubt(when)
         begun = len(self.stack) - before
         if begun > 1:
             self.lines.insert(0, wording.one_by_one(begun))
@@ -139,6 +146,8 @@ class Work:
         """None of the choices that were offered is meant."""
         if self.before.prompt is not None and self.before.prompt.slot is not None:
             self.drop(self.before.prompt.slot)
+            flow = self.flow(self.stack[-1].flow)
+            self.doubt(flow.slots[self.before.prompt.slot])
 
     def _take(self, pairs: Sequence[tuple[SlotSpec, Said]]) -> None:
         """Fill from the message. What is said twice of a slot, and differently, is asked about."""
@@ -166,6 +175,9 @@ class Work:
                 return
 
     def _take_one(self, flow: Flow, spec: SlotSpec, said: Sequence[Said]) -> None:
+        if spec.type == "when" and all(one.option is None for one in said):
+            self._take_when(flow, spec, said)
+            return
         prompt = self.before.prompt
         offered = prompt.choices if prompt is not None and prompt.slot == spec.name else ()
         values: list[Choice] = []
@@ -185,6 +197,25 @@ class Work:
             self._put(flow, spec, said[0], sure[0])
         else:
             self._offer(spec, tuple(dict.fromkeys((*sure, *_common(unsure, said)))))
+
+    def _take_when(self, flow: Flow, spec: SlotSpec, said: Sequence[Said]) -> None:
+        """All words about the time are read together. Where they name none that can be, the customer is asked."""
+        for one in said:
+            check_span(self._message, one)
+        found = planned(said, self._message, self.stack[-1].slots.get(spec.name), self._today)
+        if isinstance(found, Doubt):
+            self.refuse(found.reason, spec.name)
+            self.drop(spec.name)
+            self.doubt(spec)
+        elif len(found) == 1:
+            self._put(flow, spec, said[0], found[0])
+        else:
+            self._offer(spec, found)
+
+    def doubt(self, spec: SlotSpec) -> None:
+        """Ask for a slot that would be left out otherwise: something was said of it that cannot be used."""
+        if spec.optional and spec.name not in self.stack[-1].offers:
+            self.update(offers={**self.stack[-1].offers, spec.name: ()})
 
     def _put(self, flow: Flow, spec: SlotSpec, said: Said, choice: Choice) -> None:
         frame = self.stack[-1]
@@ -278,7 +309,11 @@ def _types(flow: Flow) -> set[tuple[str, str]]:
 
 
 def _takes_dates(flow: Flow) -> bool:
-    return any(one.type == "date" for one in flow.slots.values())
+    return any(one.type in ("date", "when") for one in flow.slots.values())
+
+
+def _of_when(flow: Flow) -> SlotSpec | None:
+    return next((one for one in flow.slots.values() if one.type == "when"), None)
 
 
 def _common(unsure: Sequence[Choice], said: Sequence[Said]) -> Sequence[Choice]:

@@ -8,7 +8,7 @@ The customer's row is locked first, so that one customer's approvals come one by
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -50,13 +50,16 @@ class Gate:
         fees: FeeSchedule,
         handlers: Handlers,
         *,
+        today: Callable[[datetime], date] = datetime.date,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        """`today` tells which day it is at the bank at a time; the day in UTC where it is left out."""
         self._step_up = step_up
         self._policy = policy
         self._fees = fees
         self._handlers = handlers
         self._clock = clock
+        self.today = today
 
     @property
     def fees(self) -> FeeSchedule:

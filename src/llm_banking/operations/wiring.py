@@ -35,8 +35,9 @@ def open_gate(
 
     Raises ConfigurationError where they are incomplete.
     """
-    rules, schedule = policy or load_policy(), fees or load_fees()
-    return Gate(step_up, rules, schedule, handlers_of(rules, schedule, days or load_bank_days(), clock), clock=clock)
+    rules, schedule, bank_days = policy or load_policy(), fees or load_fees(), days or load_bank_days()
+    handlers = handlers_of(rules, schedule, bank_days, clock)
+    return Gate(step_up, rules, schedule, handlers, today=bank_days.today, clock=clock)
 
 
 def handlers_of(

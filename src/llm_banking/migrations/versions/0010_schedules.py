@@ -38,6 +38,7 @@ _WORKER_MAY = {
         f"FOR UPDATE USING ({_WORKER} AND status = 'pending') WITH CHECK ({_WORKER} AND status = 'expired')",
     ),
     "the_worker_sees_keys": ("idempotency_keys", f"FOR SELECT USING ({_WORKER})"),
+    "the_worker_locks_keys": ("idempotency_keys", f"FOR UPDATE USING ({_WORKER}) WITH CHECK (false)"),
     "the_worker_forgets_keys": ("idempotency_keys", f"FOR DELETE USING ({_WORKER})"),
 }
 _FUNCTIONS = ("run_was_approved()", "run_is_final()", "schedule_was_approved()", "schedule_goes_forward()")

@@ -82,6 +82,7 @@ def test_every_span_holds_its_words(reading: MakeReading, text: str) -> None:
         ("sorry, thirty", "thirty"),
         ("half of it", "half of it"),
         ("20 more", "20 more"),
+        ("10 less", "10 less"),
         ("I meant 15 not 50", "15"),
         ("not 15 but 25", "25"),
         ("that's wrong, it is 5", "5"),

@@ -113,7 +113,10 @@ async def test_whoever_ends_while_telling_has_used_up_a_try_and_it_is_told_again
 
     for after in (False, True):
         with monkeypatch.context() as patch:
-            patch.setattr(Delivery if not after else listener, "_hand_over" if not after else "deliver", ends)
+            if after:
+                patch.setattr(listener, "deliver", ends)
+            else:
+                patch.setattr(Delivery, "_told", ends)
             with pytest.raises(KeyboardInterrupt):
                 await Delivery(empty, listener).deliver(now)
         assert listener.heard[ana] == []
@@ -140,8 +143,8 @@ async def test_the_planted_fault_is_seen_without_the_order_news_overtakes(
     empty: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana = await somebody(empty, "refused", "second")
-    claim = str(delivery._CLAIM).replace("earlier.position < one.position", "false")
-    monkeypatch.setattr(delivery, "_CLAIM", text(claim))
+    waiting = str(delivery._WAITING).replace("earlier.position < one.position", "false")
+    monkeypatch.setattr(delivery, "_WAITING", text(waiting))
     listener = Listener("refused")
     await everything(Delivery(empty, listener))
     assert listener.heard[ana] == ["second"]

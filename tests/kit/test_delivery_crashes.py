@@ -75,7 +75,7 @@ async def test_who_comes_after_one_that_ended_tells_it_at_once(
         killed = await connection.scalar(
             text(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND state = 'idle in transaction' AND query LIKE '%FROM outbox%'"
+                " WHERE pid <> pg_backend_pid() AND state = 'idle in transaction' AND query LIKE '%advisory%'"
             )
         )
     assert killed == 1

@@ -65,7 +65,8 @@ async def test_a_card_is_stopped_by_a_plain_approval(ana: Customer, kind: Kind) 
     done = await ana.done(pending.id)
     assert (done.status, done.entry_id, await ana.card_status(card_id)) == ("executed", None, AFTER[kind])
     row = await row_of(ana, pending.id)
-    assert (row.kind, row.amount_minor, row.currency, row.result) == (kind.value, None, None, {"card_id": str(card_id)})
+    result = {"card_id": str(card_id), "told": done.told}
+    assert (row.kind, row.amount_minor, row.currency, row.result) == (kind.value, None, None, result)
 
 
 @pytest.mark.parametrize("kind", PROVED)

@@ -15,7 +15,7 @@ from llm_banking.banking.fees import load_fees
 from llm_banking.banking.loans import LoanStatus, load_loan_rules, move_application, prequalify
 from llm_banking.banking.models import LoanApplication
 from llm_banking.identity.errors import ForbiddenError
-from llm_banking.identity.models import User
+from llm_banking.identity.models import TokenFamily, User
 from llm_banking.kit.database import DatabaseFaultError, Scope
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.money import Money
@@ -34,10 +34,17 @@ RULES = load_loan_rules()
 async def ana(world: World) -> Customer:
     found = await world.customer("Ana Morales")
     await found.add_app()
-    async with world.database.transaction(scope=Scope.SYSTEM) as session:
-        long_ago = world.clock().replace(year=2020)
-        await session.execute(update(User).where(User.id == found.id).values(created_at=long_ago))
+    await came_long_ago(found)
     return found
+
+
+async def came_long_ago(customer: Customer) -> None:
+    """With the device that they still have."""
+    long_ago = customer.world.clock().replace(year=2020)
+    async with customer.world.database.transaction(scope=Scope.SYSTEM) as session:
+        await session.execute(update(User).where(User.id == customer.id).values(created_at=long_ago))
+    async with customer.world.database.transaction(scope=Scope.IDENTITY) as session:
+        await session.execute(update(TokenFamily).where(TokenFamily.user_id == customer.id).values(created_at=long_ago))
 
 
 async def applied(customer: Customer, amount: str = "5000.00", months: int = 24) -> UUID:
@@ -118,9 +125,7 @@ async def test_a_first_look_names_what_speaks_against_it(world: World, ana: Cust
 async def test_what_is_moved_between_own_accounts_is_no_income(world: World) -> None:
     rich = await world.customer("Rich", "0.00")
     plan = RULES.quote(usd("1000.00"), 24)
-    async with world.database.transaction(scope=Scope.SYSTEM) as session:
-        long_ago = world.clock().replace(year=2020)
-        await session.execute(update(User).where(User.id == rich.id).values(created_at=long_ago))
+    await came_long_ago(rich)
     ben = await world.customer("Ben")
     await ben.done((await ben.propose(ben.send(await ben.payee(rich), "200.00"))).id)
     for _ in range(10):

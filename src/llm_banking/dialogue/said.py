@@ -130,6 +130,9 @@ def _with_payment(part: Part, found: list[Said]) -> list[Said]:
     told = spans_of_payment(_own_words(part.text)[0])
     if "amount" not in told or normalise_amount(part.text[slice(*told["amount"])]) is None:
         return found
+    whole = (start + min(first for first, _ in told.values()), start + max(last for _, last in told.values()))
+    if any(one.kind in ("later", "today") and (one.start, one.end) == whole for one in found):
+        return found  # "January 12" is a day, and no payment of 12 to January
     for group, (first, last) in told.items():
         there = [one for one in found if one.start < start + last and start + first < one.end]
         if not any(one.kind != "later" and one.start >= start + first and one.end <= start + last for one in there):

@@ -193,7 +193,8 @@ class Understanding:
             yield Answer("cancel_transfer", part.confidence) if later else Cancel()
             return
         other = self._starts(part)
-        if other is not None and other.name != flow.name and not (other.pays and flow.pays):
+        changes = corrects(part.text) and _values(said)
+        if other is not None and other.name != flow.name and not (other.pays and flow.pays) and not changes:
             yield self._start(other, part)
             return
         ours = part.intent in self.flows.by_intent or not self._sure(part) or corrects(part.text)

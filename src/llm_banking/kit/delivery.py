@@ -1,9 +1,10 @@
 """News from the outbox, told at least once, each user's in the order in which it was written.
 
-A try is counted in a transaction of its own before the news is handed over, so that a process which ends in the
-middle has used up a try. While it is handed over its row is locked: nobody else hands over the same news meanwhile, and
-the lock of a process that ended is gone with it, so that another goes on at once. Of each user only the earliest news
-that is neither delivered nor given up is handed over; what could not be delivered in MAX_ATTEMPTS is parked, and named.
+Whoever hands news over holds a lock on its id: nobody else hands over the same news meanwhile, and the lock of a
+process that ended is gone with it, so that another goes on at once. A try is counted in a transaction of its own before
+that, so that a process which ends in the middle has used it up; so two connections are needed at a time. Of each user
+only the earliest news that is neither delivered nor given up is handed over; what could not be delivered in
+MAX_ATTEMPTS is parked, and named.
 """
 
 from __future__ import annotations
@@ -63,38 +64,36 @@ class LogSink:
         )
 
 
-_CLAIM = text(
+_WAITING = text(
     """
-    WITH head AS (
-        SELECT one.id FROM outbox AS one
-        WHERE one.delivered_at IS NULL AND one.parked_at IS NULL AND one.next_attempt_at <= :now
-            AND one.attempts < :attempts AND NOT EXISTS (
-                SELECT FROM outbox AS earlier
-                WHERE earlier.user_id = one.user_id AND earlier.position < one.position
-                    AND earlier.delivered_at IS NULL AND earlier.parked_at IS NULL
-            )
-        ORDER BY one.position LIMIT 1 FOR UPDATE OF one SKIP LOCKED
-    )
-    UPDATE outbox SET attempts = outbox.attempts + 1 FROM head WHERE outbox.id = head.id
-    RETURNING outbox.id, user_id, topic, payload, created_at, attempts
+    SELECT id FROM outbox AS one
+    WHERE delivered_at IS NULL AND parked_at IS NULL AND next_attempt_at <= :now AND attempts < :attempts
+        AND NOT EXISTS (
+            SELECT FROM outbox AS earlier
+            WHERE earlier.user_id = one.user_id AND earlier.position < one.position
+                AND earlier.delivered_at IS NULL AND earlier.parked_at IS NULL
+        )
+    ORDER BY position LIMIT :most
     """
 )
-_LOCK = text(
+_MINE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:id AS text), 0))")
+_COUNT = text(
     """
-    SELECT id FROM outbox
-    WHERE id = :id AND attempts = :attempts AND delivered_at IS NULL AND parked_at IS NULL
-    FOR UPDATE SKIP LOCKED
+    UPDATE outbox SET attempts = attempts + 1
+    WHERE id = :id AND delivered_at IS NULL AND parked_at IS NULL AND next_attempt_at <= :now AND attempts < :attempts
+    RETURNING id, user_id, topic, payload, created_at, attempts
     """
 )
-"""Nothing where somebody else has counted a try of their own since."""
 _PARK = text(
     """
-    UPDATE outbox SET parked_at = :now
-    WHERE id IN (
+    WITH late AS MATERIALIZED (
         SELECT id FROM outbox
         WHERE delivered_at IS NULL AND parked_at IS NULL AND attempts >= :attempts AND next_attempt_at <= :now
-        ORDER BY position LIMIT :most FOR UPDATE SKIP LOCKED
+        ORDER BY position LIMIT :most
     )
+    UPDATE outbox SET parked_at = :now
+    WHERE id IN (SELECT id FROM late WHERE pg_try_advisory_xact_lock(hashtextextended(id::text, 0)))
+        AND delivered_at IS NULL
     RETURNING id, topic, user_id
     """
 )
@@ -110,27 +109,30 @@ class Delivery:
 
     async def deliver(self, now: datetime) -> int:
         """Hand over the earliest news of some users, and park what was tried too often. Returns how many were tried."""
+        values = {"now": now, "attempts": MAX_ATTEMPTS, "most": BATCH}
         async with self._database.transaction(scope=Scope.WORKER) as session:
             await self._park(session, now)
-        tried = 0
-        while tried < BATCH and (news := await self._counted(now)) is not None:
-            await self._hand_over(news, now)
-            tried += 1
-        return tried
+            waiting = list(await session.scalars(_WAITING, values))
+        return sum([await self._hand_over(news_id, now) for news_id in waiting])
 
-    async def _counted(self, now: datetime) -> News | None:
-        """The news whose turn it is, with this try counted."""
+    async def _hand_over(self, news_id: UUID, now: datetime) -> bool:
+        """Hand over one piece of news, unless somebody else is at it. Returns whether it was tried."""
         async with self._database.transaction(scope=Scope.WORKER) as session:
-            values = {"now": now, "attempts": MAX_ATTEMPTS}
-            row = (await session.execute(_CLAIM, values)).mappings().one_or_none()
-            return None if row is None else News(**row)
-
-    async def _hand_over(self, news: News, now: datetime) -> None:
-        async with self._database.transaction(scope=Scope.WORKER) as session:
-            if await session.scalar(_LOCK, {"id": news.id, "attempts": news.attempts}) is None:
-                return
+            if not await session.scalar(_MINE, {"id": str(news_id)}):
+                return False
+            news = await self._counted(news_id, now)
+            if news is None:
+                return False
             changes = await self._told(news, now)
-            await session.execute(update(OutboxRow).where(OutboxRow.id == news.id).values(changes))
+            await session.execute(update(OutboxRow).where(OutboxRow.id == news_id).values(changes))
+            return True
+
+    async def _counted(self, news_id: UUID, now: datetime) -> News | None:
+        """The news with this try counted, for good; None where its turn is over."""
+        async with self._database.transaction(scope=Scope.WORKER) as session:
+            values = {"id": news_id, "now": now, "attempts": MAX_ATTEMPTS}
+            row = (await session.execute(_COUNT, values)).mappings().one_or_none()
+            return None if row is None else News(**row)
 
     async def _told(self, news: News, now: datetime) -> dict[str, datetime]:
         """Tell it; what then changes of its row."""

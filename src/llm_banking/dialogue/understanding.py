@@ -193,7 +193,7 @@ class Understanding:
             yield Answer("cancel_transfer", part.confidence) if later else Cancel()
             return
         other = self._starts(part)
-        changes = corrects(part.text) and _values(said)
+        changes = corrects(part.text) and any(_TYPES.get(one.kind) == "money" for one in said)
         if other is not None and other.name != flow.name and not (other.pays and flow.pays) and not changes:
             yield self._start(other, part)
             return

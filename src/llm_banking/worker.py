@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from llm_banking.banking import ledger_store
+from llm_banking.banking import core
 from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.kit import idempotency
 from llm_banking.kit.clock import utc_now
@@ -137,7 +137,7 @@ def jobs_of(database: Database, settings: Settings, *, sink: Sink | None = None)
 
     async def release(_now: datetime) -> int:
         async with database.transaction(scope=Scope.WORKER) as session:
-            return await ledger_store.release_expired(session, most=BATCH)
+            return await core.release_expired(session, most=BATCH)
 
     async def close(now: datetime) -> int:
         async with database.transaction(scope=Scope.WORKER) as session:

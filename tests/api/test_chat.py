@@ -7,7 +7,7 @@ import pytest
 from httpx import AsyncClient
 from sqlalchemy import func, select
 
-from llm_banking.banking import service as banking
+from llm_banking.banking import core as banking
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.identity.demo import demo_id
 from llm_banking.kit.database import Database, Scope
@@ -52,7 +52,7 @@ async def test_a_reply_has_every_documented_field(client: AsyncClient) -> None:
 async def test_a_balance_is_the_sum_of_the_rows(client: AsyncClient, database: Database) -> None:
     data = await chat(client, "What is my account balance?", user_id="CUST002")
     async with database.transaction(scope=Scope.SYSTEM) as session:
-        held = await banking.balances(session, demo_id("CUST002"))
+        held = await banking.list_accounts(session, demo_id("CUST002"))
     assert len(held) == 3
     for account in held:
         assert account.balance.display().lstrip("-") in data["response"]
@@ -63,7 +63,7 @@ async def test_a_guest_gets_no_account_facts(client: AsyncClient, database: Data
     data = await chat(client, "What is my account balance?")
     async with database.transaction(scope=Scope.SYSTEM) as session:
         for owner in ("CUST001", "CUST002", "CUST003"):
-            for account in await banking.balances(session, demo_id(owner)):
+            for account in await banking.list_accounts(session, demo_id(owner)):
                 assert account.balance.display().lstrip("-") not in data["response"]
                 assert account.number_last4 not in data["response"]
 
@@ -73,8 +73,8 @@ async def test_a_follow_up_keeps_the_question(client: AsyncClient, database: Dat
     second = await chat(client, "and my savings?", user_id="CUST001", session_id=first["session_id"])
     assert second["intent"] == "check_balance"
     async with database.transaction(scope=Scope.SYSTEM) as session:
-        (savings,) = await banking.balances(session, demo_id("CUST001"), banking.AccountKind.SAVINGS)
-        (checking,) = await banking.balances(session, demo_id("CUST001"), banking.AccountKind.CHECKING)
+        (savings,) = await banking.list_accounts(session, demo_id("CUST001"), banking.AccountKind.SAVINGS)
+        (checking,) = await banking.list_accounts(session, demo_id("CUST001"), banking.AccountKind.CHECKING)
     assert savings.balance.display() in second["response"]
     assert checking.balance.display() not in second["response"]
 
@@ -168,14 +168,14 @@ async def test_the_legacy_route_answers_with_a_true_balance_in_its_own_shape(
     body = response.json()
     assert set(body) == {"status", "message", "metadata", "suggestions", "action_items"}
     async with database.transaction(scope=Scope.SYSTEM) as session:
-        (checking, *_) = await banking.balances(session, demo_id("CUST001"))
+        (checking, *_) = await banking.list_accounts(session, demo_id("CUST001"))
     assert checking.balance.display() in body["message"]
     assert body["metadata"]["customer_id"] == "CUST001"
 
 
 async def test_the_legacy_route_takes_the_full_request(client: AsyncClient, database: Database) -> None:
     async with database.transaction(scope=Scope.SYSTEM) as session:
-        (savings,) = await banking.balances(session, demo_id("CUST001"), banking.AccountKind.SAVINGS)
+        (savings,) = await banking.list_accounts(session, demo_id("CUST001"), banking.AccountKind.SAVINGS)
     response = await client.post(
         "/api/v1/chat",
         json={

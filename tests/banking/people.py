@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.ledger import Entry, Own, transfer
+from llm_banking.banking.ledger_models import Account, Card
 from llm_banking.banking.ledger_store import Posted, post
-from llm_banking.banking.models import Account, Card
 from llm_banking.identity.models import User
 from llm_banking.kit.database import limit_sight
 from llm_banking.kit.money import Money

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking import accounts, ledger_store
 from llm_banking.banking.accounts import days, get_account, list_accounts, list_transactions
 from llm_banking.banking.errors import AccountNotFoundError, DaysInvalidError
-from llm_banking.banking.models import Account
+from llm_banking.banking.ledger_models import Account
 from llm_banking.kit.database import limit_sight
 from llm_banking.kit.money import Money
 from llm_banking.kit.paging import CursorInvalidError

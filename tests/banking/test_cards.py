@@ -22,7 +22,7 @@ from llm_banking.banking.cards import (
 )
 from llm_banking.banking.demo import seed_cards
 from llm_banking.banking.errors import CardNotFoundError, CardStatusError
-from llm_banking.banking.models import Account, Card
+from llm_banking.banking.ledger_models import Account, Card
 from llm_banking.identity.demo import CUSTOMERS
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, limit_sight

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking.duplicates import WINDOW, Charge, find_duplicates, possible_duplicates
-from llm_banking.banking.errors import AccountNotFoundError
+from llm_banking.banking.core import Charge, latest_charges
+from llm_banking.banking.duplicates import WINDOW, find_duplicates
 from llm_banking.banking.ledger_store import post
 from llm_banking.kit.money import Money
 from tests.banking.people import Customer, a_customer, booked
@@ -88,8 +88,7 @@ async def test_an_accounts_duplicates_without_what_was_taken_back(session: Async
     twice = [await booked(session, customer.account_id, -900, "Noodle House", NOW) for _ in range(2)]
     await post(session, twice[1].reversal(uuid4(), NOW + timedelta(minutes=9)))
     await booked(session, customer.account_id, 1_250, "Corner Coffee", NOW)
-    found = await possible_duplicates(session, customer.id, customer.account_id, since=NOW)
+    found = find_duplicates(await latest_charges(session, customer.id, since=NOW, most=100))
     assert [one.again.description for one in found] == ["Corner Coffee"]
-    assert await possible_duplicates(session, customer.id, customer.account_id, since=NOW + timedelta(minutes=1)) == []
-    with pytest.raises(AccountNotFoundError):
-        await possible_duplicates(session, uuid4(), customer.account_id, since=NOW)
+    assert find_duplicates(await latest_charges(session, customer.id, since=NOW + timedelta(minutes=1), most=100)) == []
+    assert await latest_charges(session, uuid4(), since=NOW, most=100) == []

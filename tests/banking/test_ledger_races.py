@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.banking import ledger_store
 from llm_banking.banking.invariants import broken_rules
 from llm_banking.banking.ledger import Entry, Own, transfer
+from llm_banking.banking.ledger_models import Account
 from llm_banking.banking.ledger_store import Posted, post
-from llm_banking.banking.models import Account
 from llm_banking.identity.models import User
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, DatabaseFaultError

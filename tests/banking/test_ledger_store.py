@@ -20,8 +20,8 @@ from llm_banking.banking.errors import (
     NotReversibleError,
 )
 from llm_banking.banking.ledger import Entry, EntryInvalidError, Leg, Own, transfer
+from llm_banking.banking.ledger_models import Account, Posting
 from llm_banking.banking.ledger_store import Posted, post
-from llm_banking.banking.models import Account, Posting
 from llm_banking.identity.models import User
 from llm_banking.kit.database import limit_sight
 from llm_banking.kit.money import Money

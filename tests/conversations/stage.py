@@ -14,11 +14,12 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from sqlalchemy import insert, select, update
 
-from llm_banking.banking import service as banking
+from llm_banking.banking import core as banking
 from llm_banking.banking.cards import list_cards
 from llm_banking.banking.ledger import Own, transfer
+from llm_banking.banking.ledger_models import Account, Card
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account, Card, Payee
+from llm_banking.banking.models import Payee
 from llm_banking.identity.models import User
 from llm_banking.identity.second_factors import SecondFactors
 from llm_banking.identity.tokens import Subject
@@ -181,7 +182,7 @@ class Player:
     async def balances(self) -> dict[str, int]:
         """What is on each account, in minor units."""
         async with self.stage.database.transaction(visible_to={self.id}) as session:
-            held = {one.id: one.balance.amount_minor for one in await banking.balances(session, self.id)}
+            held = {one.id: one.balance.amount_minor for one in await banking.list_accounts(session, self.id)}
         return {name: held[account_id] for name, account_id in self.accounts.items()}
 
     async def cards(self) -> dict[str, str]:

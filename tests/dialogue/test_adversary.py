@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking.models import Account, LedgerEntry, Posting
+from llm_banking.banking.ledger_models import Account, LedgerEntry, Posting
 from llm_banking.dialogue import work
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.commands import (

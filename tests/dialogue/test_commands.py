@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from llm_banking.banking.service import AccountKind
+from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue.commands import (
     Answer,
     AskAgain,

@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_banking.banking.core import AccountKind
 from llm_banking.banking.models import Payee
-from llm_banking.banking.service import AccountBalance, AccountKind
 from llm_banking.dialogue.flow_files import SlotSpec, load_flows
 from llm_banking.dialogue.holdings import Holdings, words_of
 from llm_banking.kit.money import Money
 from llm_banking.nlu.taxonomy import BY_NAME
+from tests.support.accounts import open_account
 
 ACCOUNTS = (
-    AccountBalance(uuid4(), AccountKind.CHECKING, "Everyday Checking", "4144", Money(1, "USD")),
-    AccountBalance(uuid4(), AccountKind.SAVINGS, "Rainy Day Savings", "7720", Money(1, "USD")),
-    AccountBalance(uuid4(), AccountKind.SAVINGS, "House Savings", "0042", Money(1, "USD")),
-    AccountBalance(uuid4(), AccountKind.CREDIT_CARD, "Blue Rewards Card", "4512", Money(1, "USD")),
+    open_account(uuid4(), AccountKind.CHECKING, "Everyday Checking", "4144", Money(1, "USD")),
+    open_account(uuid4(), AccountKind.SAVINGS, "Rainy Day Savings", "7720", Money(1, "USD")),
+    open_account(uuid4(), AccountKind.SAVINGS, "House Savings", "0042", Money(1, "USD")),
+    open_account(uuid4(), AccountKind.CREDIT_CARD, "Blue Rewards Card", "4512", Money(1, "USD")),
 )
 NAMES = (("Alice Johnson", "person"), ("Bob Carter", "person"), ("Bobbie Carver", "person"))
 BILLERS = (("Northgrid Electricity", "biller"), ("Bluewire Internet", "biller"))

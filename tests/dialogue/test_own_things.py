@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_banking.banking.cards import CardDetails, CardStatus
-from llm_banking.banking.duplicates import Charge
+from llm_banking.banking.core import Charge
 from llm_banking.dialogue.own_cards import cards_meant, names_a_card
 from llm_banking.dialogue.own_charges import charge_choice, charges_meant
 from llm_banking.kit.money import Money

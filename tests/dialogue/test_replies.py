@@ -6,19 +6,20 @@ from uuid import UUID
 
 import pytest
 
-from llm_banking.banking.service import AccountBalance, AccountKind, BookedTransaction
+from llm_banking.banking.core import AccountDetails, AccountKind, BookedTransaction
 from llm_banking.dialogue.commands import Answer, AskAgain, Clarify, Command, OutOfScope
 from llm_banking.dialogue.replies import AccountFacts, Citation, Reply, compose
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.kit.money import Money
 from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.taxonomy import BY_NAME, OUT_OF_SCOPE
+from tests.support.accounts import open_account
 
 BEFORE = Tracker(last_intent="card_arrival", offered=("card_arrival", "card_linking"))
 
 
-def account(number: int, kind: AccountKind, name: str, minor: int) -> AccountBalance:
-    return AccountBalance(UUID(int=number), kind, name, f"{number:04d}", Money(minor, "USD"))
+def account(number: int, kind: AccountKind, name: str, minor: int) -> AccountDetails:
+    return open_account(UUID(int=number), kind, name, f"{number:04d}", Money(minor, "USD"))
 
 
 CHECKING = account(11, AccountKind.CHECKING, "Everyday Checking", 123456)
@@ -28,7 +29,7 @@ IN_CREDIT = account(33, AccountKind.CREDIT_CARD, "Rewards Card", 250)
 SETTLED = account(33, AccountKind.CREDIT_CARD, "Rewards Card", 0)
 
 
-def balance_reply(knowledge: Knowledge, balances: Sequence[AccountBalance]) -> Reply:
+def balance_reply(knowledge: Knowledge, balances: Sequence[AccountDetails]) -> Reply:
     return compose(Answer("check_balance", 0.9), BEFORE, knowledge, AccountFacts(balances=balances))
 
 
@@ -53,7 +54,7 @@ def test_an_answer_is_the_entry_word_for_word_and_cites_it(knowledge: Knowledge,
         (SETTLED, "Your Rewards Card ending in 0033 has nothing to pay; its credit balance is $0.00."),
     ],
 )
-def test_a_balance_is_said_as_that_kind_of_account_needs(knowledge: Knowledge, held: AccountBalance, text: str) -> None:
+def test_a_balance_is_said_as_that_kind_of_account_needs(knowledge: Knowledge, held: AccountDetails, text: str) -> None:
     found = balance_reply(knowledge, [held])
     assert found.text == text
     assert found.citations == (Citation("account", str(held.id), f"{held.name} ending in {held.number_last4}"),)

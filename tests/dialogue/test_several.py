@@ -4,16 +4,17 @@ from uuid import UUID
 
 import pytest
 
-from llm_banking.banking.service import AccountBalance, AccountKind
+from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue.commands import Answer, Clarify, OutOfScope, Proposal
 from llm_banking.dialogue.replies import AccountFacts, Reply, compose
 from llm_banking.dialogue.several import MAX_QUOTED_CHARS, MAX_STEPS, compose_turn
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.kit.money import Money
 from llm_banking.knowledge.service import Knowledge
+from tests.support.accounts import open_account
 
 BEFORE = Tracker(last_intent="card_arrival")
-CHECKING = AccountBalance(UUID(int=11), AccountKind.CHECKING, "Everyday Checking", "0011", Money(123456, "USD"))
+CHECKING = open_account(UUID(int=11), AccountKind.CHECKING, "Everyday Checking", "0011", Money(123456, "USD"))
 BALANCE = Proposal("show my balance", Answer("check_balance", 0.9))
 PIN = Proposal("how do I change my pin", Answer("change_pin", 0.8))
 UNSURE = Proposal("something with my card", Clarify(("card_arrival", "card_linking"), 0.4))

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.cards import card_of
 from llm_banking.banking.ledger import Own, transfer
+from llm_banking.banking.ledger_models import Account, Card
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account, Card, Payee
+from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import Payees
 from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.principal import Permission, Principal

@@ -57,6 +57,25 @@ class AccountDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class BookedTransaction:
+    """A final posting, and the name of the account it is on; `id` is its entry's."""
+
+    id: UUID
+    account_name: str
+    amount: Money
+    description: str
+    booked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAccount:
+    """What a payer is told of somebody's account: how its number ends, and its currency."""
+
+    number_last4: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountTransaction:
     """A final posting on an account; `id` is its entry's. Positive is a credit."""
 
@@ -106,9 +125,35 @@ _TRANSACTIONS = sql(
 """An entry has one leg on an account at most, so (booked_at, entry_id) is a place of its own."""
 
 
-async def list_accounts(session: AsyncSession, owner_id: UUID) -> list[AccountDetails]:
-    """An owner's accounts, checking first; empty when there are none."""
-    return [_details(row) for row in await session.execute(_ACCOUNTS, {"owner": owner_id})]
+_INCOME = sql(
+    """
+    SELECT coalesce(sum(own.amount_minor), 0)
+    FROM postings AS own JOIN accounts ON accounts.id = own.account_id
+    WHERE accounts.user_id = :owner AND accounts.kind IN ('checking', 'savings') AND own.amount_minor > 0
+        AND own.booked_at >= :since AND own.currency = :currency
+        AND NOT EXISTS (
+            SELECT FROM postings AS other JOIN accounts AS payer ON payer.id = other.account_id
+            WHERE other.entry_id = own.entry_id AND other.amount_minor < 0 AND payer.user_id = :owner
+        )
+    """
+)
+_LATEST = sql(
+    """
+    SELECT postings.entry_id, accounts.name, postings.amount_minor, postings.currency, postings.description,
+        postings.booked_at
+    FROM postings JOIN accounts ON accounts.id = postings.account_id
+    WHERE accounts.user_id = :owner AND (CAST(:kind AS text) IS NULL OR accounts.kind = :kind)
+    ORDER BY postings.booked_at DESC, postings.entry_id DESC, postings.leg DESC
+    LIMIT :most
+    """
+)
+_NAMED = text("SELECT last4, currency FROM payee_account(:account, :name)")
+
+
+async def list_accounts(session: AsyncSession, owner_id: UUID, kind: AccountKind | None = None) -> list[AccountDetails]:
+    """An owner's accounts, checking first, all or of one kind; empty when there are none."""
+    found = [_details(row) for row in await session.execute(_ACCOUNTS, {"owner": owner_id})]
+    return [one for one in found if kind in (None, one.kind)]
 
 
 async def get_account(session: AsyncSession, owner_id: UUID, account_id: UUID) -> AccountDetails:
@@ -144,6 +189,29 @@ async def list_transactions(
         await get_account(session, owner_id, account_id)
     following = encode_cursor(rows[limit - 1].booked_at, rows[limit - 1].entry_id) if len(rows) > limit else None
     return [_transaction(row) for row in rows[:limit]], following
+
+
+async def latest_transactions(
+    session: AsyncSession, owner_id: UUID, kind: AccountKind | None = None, *, limit: int = 5
+) -> list[BookedTransaction]:
+    """An owner's newest transactions, newest first, on all accounts or those of one kind."""
+    values = {"owner": owner_id, "kind": kind, "most": limit}
+    return [
+        BookedTransaction(row.entry_id, row.name, Money(row.amount_minor, row.currency), row.description, row.booked_at)
+        for row in await session.execute(_LATEST, values)
+    ]
+
+
+async def income_of(session: AsyncSession, owner_id: UUID, *, since: datetime, currency: str) -> Money:
+    """What came in on an owner's accounts, without what they moved between them."""
+    values = {"owner": owner_id, "since": since, "currency": currency}
+    return Money(int(await session.scalar(_INCOME, values) or 0), currency)
+
+
+async def named_account(session: AsyncSession, account_id: UUID, name: str) -> NamedAccount | None:
+    """Somebody's account, for whoever knows its reference and its holder's name; None where one of them is wrong."""
+    row = (await session.execute(_NAMED, {"account": account_id, "name": name})).one_or_none()
+    return None if row is None else NamedAccount(row.last4, row.currency)
 
 
 def days(first: date | None, last: date | None) -> tuple[datetime, datetime]:

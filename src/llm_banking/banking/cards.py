@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from llm_banking.banking.errors import CardNotFoundError, CardStatusError
-from llm_banking.banking.models import Account, Card
+from llm_banking.banking.ledger_models import Account, Card
 from llm_banking.kit.money import Money
 
 LIFETIME_YEARS = 4

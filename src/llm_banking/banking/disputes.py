@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking.duplicates import Charge
-from llm_banking.banking.errors import DisputeNotFoundError, TransactionNotFoundError
-from llm_banking.banking.models import Account, Dispute, LedgerEntry, Posting
+from llm_banking.banking.core import Charge
+from llm_banking.banking.errors import DisputeNotFoundError
+from llm_banking.banking.models import Dispute
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.money import Money, MoneyError
 
@@ -110,31 +110,15 @@ def load_dispute_rules(text: str | None = None) -> DisputeRules:
     )
 
 
-async def charge_of(session: AsyncSession, owner_id: UUID, entry_id: UUID) -> tuple[Charge, Account]:
-    """What went from an owner's account by an entry, and the account.
-
-    Raises TransactionNotFoundError where it touches none of theirs, two of them, or brought money, and where it was
-    taken back or takes something back.
-    """
-    reversal = select(LedgerEntry.id).where(LedgerEntry.reverses_id == entry_id).exists()
-    query = (
-        select(Posting, Account)
-        .join(Account, Account.id == Posting.account_id)
-        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(Posting.entry_id == entry_id, Account.user_id == owner_id, LedgerEntry.reverses_id.is_(None), ~reversal)
-    )
-    rows = (await session.execute(query)).all()
-    if len(rows) != 1 or rows[0][0].amount_minor >= 0:
-        raise TransactionNotFoundError
-    posting, account = rows[0]
-    amount = Money(posting.amount_minor, posting.currency)
-    return Charge(entry_id, account.id, posting.description, amount, posting.booked_at), account
-
-
 async def is_disputed(session: AsyncSession, owner_id: UUID, entry_id: UUID) -> bool:
     """Whether an owner has disputed a charge, be it decided or not."""
     query = select(Dispute.id).where(Dispute.user_id == owner_id, Dispute.entry_id == entry_id)
     return await session.scalar(query) is not None
+
+
+async def disputed_entries(session: AsyncSession, owner_id: UUID) -> set[UUID]:
+    """The entries that an owner has disputed, be it decided or not."""
+    return set(await session.scalars(select(Dispute.entry_id).where(Dispute.user_id == owner_id)))
 
 
 async def credited_of(session: AsyncSession, owner_id: UUID, currency: str) -> Money:

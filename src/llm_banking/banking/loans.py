@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking.accounts import sql
+from llm_banking.banking import core
 from llm_banking.banking.amortisation import Amortisation, LoanTerms, amortise
 from llm_banking.banking.errors import ApplicationNotFoundError, ApplicationStepError, LoanTermsRefusedError
 from llm_banking.banking.models import LoanApplication
@@ -139,21 +139,6 @@ def load_loan_rules(text: str | None = None) -> LoanRules:
     )
 
 
-_INCOME = sql(
-    """
-    SELECT coalesce(sum(own.amount_minor), 0)
-    FROM postings AS own JOIN accounts ON accounts.id = own.account_id
-    WHERE accounts.user_id = :owner AND accounts.kind IN ('checking', 'savings') AND own.amount_minor > 0
-        AND own.booked_at >= :since AND own.currency = :currency
-        AND NOT EXISTS (
-            SELECT FROM postings AS other JOIN accounts AS payer ON payer.id = other.account_id
-            WHERE other.entry_id = own.entry_id AND other.amount_minor < 0 AND payer.user_id = :owner
-        )
-    """
-)
-"""What came in, without what a customer moved between the own accounts."""
-
-
 async def prequalify(
     session: AsyncSession, owner_id: UUID, plan: Amortisation, rules: LoanRules, now: datetime
 ) -> Prequalification:
@@ -162,8 +147,8 @@ async def prequalify(
     since = await session.scalar(select(User.created_at).where(User.id == owner_id))
     if since is None or now - since < rules.customer_for:
         reasons.append(f"you have been a customer for less than {rules.customer_for.days} days")
-    values = {"owner": owner_id, "since": now - rules.income_over, "currency": plan.payment.currency}
-    income = int(await session.scalar(_INCOME, values) or 0) * MONTH_DAYS // rules.income_over.days
+    came_in = await core.income_of(session, owner_id, since=now - rules.income_over, currency=plan.payment.currency)
+    income = came_in.amount_minor * MONTH_DAYS // rules.income_over.days
     if plan.payment.amount_minor * 100 > income * rules.payment_share_percent:
         reasons.append(f"the payment is more than {rules.payment_share_percent} percent of what came in each month")
     return Prequalification(tuple(reasons))

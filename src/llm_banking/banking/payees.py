@@ -9,11 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking import core
 from llm_banking.banking.errors import PayeeExistsError, PayeeNotFoundError, PayeeRefusedError, TooManyPayeesError
-from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.models import Payee
 from llm_banking.identity.secret_box import Place, SecretBox
 from llm_banking.identity.step_up import lock_user
 from llm_banking.kit.clock import utc_now
@@ -27,7 +28,6 @@ EXTERNAL_PATTERN = "^[A-Za-z0-9][A-Za-z0-9 -]{4,38}[A-Za-z0-9]$"
 """An account elsewhere, as people write it; spaces and hyphens do not count. At most an IBAN (ISO 13616)."""
 MAX_EXTERNAL_CHARS = 34
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
-_ACCOUNT = text("SELECT last4, currency FROM payee_account(:account, :name)")
 
 
 class PayeeKind(StrEnum):
@@ -77,13 +77,13 @@ class Payees:
         return row
 
     async def _of_this_bank(self, session: AsyncSession, row: Payee, reference: UUID) -> None:
-        own = select(Account.id).where(Account.id == reference, Account.user_id == row.user_id)
-        if row.kind != PayeeKind.PERSON or await session.scalar(own) is not None:
+        own = {one.id for one in await core.list_accounts(session, row.user_id)}
+        if row.kind != PayeeKind.PERSON or reference in own:
             raise PayeeRefusedError("An account of this bank is added for another person. Your own need no payee.")
-        found = (await session.execute(_ACCOUNT, {"account": reference, "name": row.name})).one_or_none()
+        found = await core.named_account(session, reference, row.name)
         if found is None:
             raise PayeeRefusedError("There is no account with this reference and this name. Ask the payee for both.")
-        row.account_id, row.account_last4, row.currency = reference, found.last4, found.currency
+        row.account_id, row.account_last4, row.currency = reference, found.number_last4, found.currency
 
     def _elsewhere(self, row: Payee, number: str) -> None:
         written = re.sub("[ -]", "", number).upper()

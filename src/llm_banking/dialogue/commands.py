@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from llm_banking.banking.service import AccountKind
+from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.nlu.doubt import MAX_OPTIONS

@@ -13,8 +13,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 
 import yaml
 
-from llm_banking.banking.cards import CardStatus
-from llm_banking.banking.service import AccountKind
+from llm_banking.banking.core import AccountKind, CardStatus
 from llm_banking.dialogue.actions import ACTIONS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError

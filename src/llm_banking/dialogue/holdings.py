@@ -15,12 +15,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking import service as banking
-from llm_banking.banking.cards import CardDetails, list_cards
-from llm_banking.banking.duplicates import Charge, latest_charges
+from llm_banking.banking.core import (
+    AccountDetails,
+    AccountKind,
+    CardDetails,
+    Charge,
+    latest_charges,
+    list_accounts,
+    list_cards,
+)
+from llm_banking.banking.disputes import disputed_entries
 from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import payees_of
-from llm_banking.banking.service import AccountBalance, AccountKind
 from llm_banking.dialogue.flow_files import SlotSpec
 from llm_banking.dialogue.own_cards import card_choice, cards_meant, names_a_card, usable_cards
 from llm_banking.dialogue.own_charges import charge_choice, charges_meant
@@ -53,7 +59,7 @@ class Match:
 class Holdings:
     """One customer's accounts, payees and cards, and what was charged lately."""
 
-    accounts: Sequence[AccountBalance] = ()
+    accounts: Sequence[AccountDetails] = ()
     payees: Sequence[Payee] = ()
     cards: Sequence[CardDetails] = ()
     charges: Sequence[Charge] = ()
@@ -118,11 +124,13 @@ class Holdings:
 
 async def holdings_of(session: AsyncSession, owner_id: UUID) -> Holdings:
     """What a customer holds now."""
+    charges = await latest_charges(session, owner_id, since=utc_now() - CHARGES_OF, most=MAX_CHARGES)
+    disputed = await disputed_entries(session, owner_id) if charges else set()
     return Holdings(
-        await banking.balances(session, owner_id),
+        await list_accounts(session, owner_id),
         await payees_of(session, owner_id),
         await list_cards(session, owner_id),
-        await latest_charges(session, owner_id, since=utc_now() - CHARGES_OF, most=MAX_CHARGES),
+        [one for one in charges if one.id not in disputed],
     )
 
 
@@ -175,5 +183,5 @@ def _kind_of(text: str) -> AccountKind | None:
     return AccountKind(kind) if kind in tuple(AccountKind) else None
 
 
-def _account_choice(one: AccountBalance) -> Choice:
+def _account_choice(one: AccountDetails) -> Choice:
     return Choice(kind="own_account", value=str(one.id), label=f"{one.name} ending in {one.number_last4}")

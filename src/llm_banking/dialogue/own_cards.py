@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from llm_banking.banking.cards import CardDetails, CardStatus
+from llm_banking.banking.core import CardDetails, CardStatus
 from llm_banking.dialogue.tracker import Choice
 from llm_banking.nlu.slots.lexicon import word_set
 

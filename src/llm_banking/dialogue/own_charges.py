@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from llm_banking.banking.duplicates import Charge, find_duplicates
+from llm_banking.banking.core import Charge
+from llm_banking.banking.duplicates import find_duplicates
 from llm_banking.dialogue.tracker import Choice
 from llm_banking.nlu.slots.lexicon import word_set
 

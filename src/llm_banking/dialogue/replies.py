@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from llm_banking.banking.service import AccountBalance, AccountKind, BookedTransaction
+from llm_banking.banking.core import AccountDetails, AccountKind, BookedTransaction
 from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, AskAgain, Clarify, Command, OutOfScope
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.models import Handoff
@@ -33,7 +33,7 @@ class Citation:
 class AccountFacts:
     """A signed-in customer's rows, as far as the command asks for them."""
 
-    balances: Sequence[AccountBalance] = ()
+    balances: Sequence[AccountDetails] = ()
     transactions: Sequence[BookedTransaction] = ()
 
 
@@ -114,7 +114,7 @@ def _answer(command: Answer, knowledge: Knowledge, facts: AccountFacts | None) -
     return _from_entry(entry, entry.text, command.confidence, knowledge, _cite(entry))
 
 
-def _statements_text(balances: Sequence[AccountBalance]) -> str:
+def _statements_text(balances: Sequence[AccountDetails]) -> str:
     lines = [
         f"- {one.name} ending in {one.number_last4}: /api/v2/accounts/{one.id}/statement?format=pdf" for one in balances
     ]
@@ -122,16 +122,16 @@ def _statements_text(balances: Sequence[AccountBalance]) -> str:
     return "\n".join([lead, *lines])
 
 
-def _cite_accounts(balances: Sequence[AccountBalance]) -> tuple[Citation, ...]:
+def _cite_accounts(balances: Sequence[AccountDetails]) -> tuple[Citation, ...]:
     return tuple(Citation("account", str(one.id), f"{one.name} ending in {one.number_last4}") for one in balances)
 
 
-def _balance_text(balances: Sequence[AccountBalance]) -> str:
+def _balance_text(balances: Sequence[AccountDetails]) -> str:
     parts = [_one_balance(one) for one in balances]
     return parts[0] if len(parts) == 1 else "Here is what you have right now. " + " ".join(parts)
 
 
-def _one_balance(one: AccountBalance) -> str:
+def _one_balance(one: AccountDetails) -> str:
     where = f"Your {one.name} ending in {one.number_last4}"
     if one.kind is AccountKind.CREDIT_CARD:
         if one.balance.amount_minor < 0:

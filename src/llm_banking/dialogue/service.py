@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking import service as banking
-from llm_banking.banking.service import AccountKind
+from llm_banking.banking import core as banking
+from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue import repository, wording
 from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, accepts_person, propose_all
 from llm_banking.dialogue.escalation import Escalation
@@ -207,7 +207,7 @@ async def _facts(
     if not isinstance(command, Answer) or command.intent not in ACCOUNT_INTENTS:
         return None
     kind = command.account_kind or account_kind
-    held = await banking.balances(session, owner_id, kind)
+    held = await banking.list_accounts(session, owner_id, kind)
     if command.intent != "transaction_history":
         return AccountFacts(balances=held)
     return AccountFacts(balances=held, transactions=await banking.latest_transactions(session, owner_id, kind))

@@ -9,15 +9,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking import ledger_store
-from llm_banking.banking.accounts import get_account
-from llm_banking.banking.cards import (
+from llm_banking.banking import core
+from llm_banking.banking.core import (
     CardAction,
     CardDetails,
     CardStatus,
     after,
     card_of,
     change_card,
+    get_account,
     limit_card,
     replace_card,
 )
@@ -135,7 +135,7 @@ class Cards:
 
     async def _replace(self, session: AsyncSession, payload: CardChange, now: datetime) -> Done:
         entry = fee_entry(payload, now)
-        if entry is not None and await ledger_store.post(session, entry) is not ledger_store.Posted.NOW:
+        if entry is not None and await core.post(session, entry) is not core.Posted.NOW:
             raise PendingClosedError("consumed")
         new = await replace_card(session, UUID(payload.user_id), UUID(payload.card.card_id), now)
         result = {"card_id": payload.card.card_id, "new_card_id": str(new)}

@@ -10,17 +10,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking import ledger_store
+from llm_banking.banking import core
+from llm_banking.banking.core import Charge, charge_of, get_account
 from llm_banking.banking.disputes import (
     UNDECIDED,
     DisputeReason,
     DisputeRules,
     DisputeStatus,
-    charge_of,
     credited_of,
     is_disputed,
 )
-from llm_banking.banking.duplicates import Charge
 from llm_banking.banking.errors import AlreadyDecidedError, DisputeNotFoundError
 from llm_banking.banking.models import Dispute
 from llm_banking.identity.errors import ForbiddenError
@@ -50,7 +49,8 @@ class Disputes:
 
     async def freeze(self, session: AsyncSession, user_id: UUID, draft: DisputeDraft) -> DisputePayload:
         """Everything that will be shown and done, as it is now."""
-        charge, account = await charge_of(session, user_id, draft.entry_id)
+        charge = await charge_of(session, user_id, draft.entry_id)
+        account = await get_account(session, user_id, charge.account_id)
         amount = -charge.amount
         credited = await credited_of(session, user_id, amount.currency)
         credit = amount if self._rules.credits(charge, draft.reason, credited, self._clock()) else None
@@ -85,7 +85,7 @@ class Disputes:
         Raises TransactionNotFoundError and NotPossibleError.
         """
         user_id, entry_id = UUID(payload.user_id), UUID(payload.charge.entry_id)
-        charge, _ = await charge_of(session, user_id, entry_id)
+        charge = await charge_of(session, user_id, entry_id)
         if await is_disputed(session, user_id, entry_id):
             raise NotPossibleError("You have disputed this charge already. GET /api/v2/disputes says how it stands.")
         approved = select(BankOperation.id).where(BankOperation.user_id == user_id, BankOperation.entry_id == entry_id)
@@ -112,7 +112,7 @@ class Disputes:
         charge, entry = payload.charge, None
         if payload.credit is not None:
             entry = credit_entry(UUID(payload.id), UUID(charge.account_id), payload.credit, charge.description, now)
-            if await ledger_store.post(session, entry) is not ledger_store.Posted.NOW:
+            if await core.post(session, entry) is not core.Posted.NOW:
                 raise PendingClosedError("consumed")
         status = DisputeStatus.OPEN if entry is None else DisputeStatus.PROVISIONAL_CREDIT
         session.add(
@@ -162,7 +162,7 @@ async def decide_dispute(
     else:
         entry = None
     if entry is not None:
-        await ledger_store.post(session, entry)
+        await core.post(session, entry)
         found.settled_entry_id = entry.id
     found.status = (DisputeStatus.RESOLVED_FOR_CUSTOMER if for_customer else DisputeStatus.RESOLVED_FOR_MERCHANT).value
     found.decided_at, found.decided_by = now, by

@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.banking import ledger_store
+from llm_banking.banking import core
 from llm_banking.banking.bank_days import BankDays
-from llm_banking.banking.errors import AccountNotFoundError, AccountNotOpenError, InsufficientFundsError
+from llm_banking.banking.core import AccountDetails, AccountStatus, get_account
+from llm_banking.banking.errors import AccountNotOpenError, InsufficientFundsError
 from llm_banking.banking.fees import FeeSchedule
 from llm_banking.banking.ledger import Entry
-from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import PayeeKind, note_first_payment, payee_of
 from llm_banking.identity.models import User
 from llm_banking.identity.step_up import Method
@@ -64,10 +65,10 @@ class Payments:
         """Everything that will be shown and posted, as it is now."""
         if draft.amount.amount_minor < 1:
             raise NotPossibleError("An amount is more than nothing.")
-        payer = await _account(session, user_id, draft.from_account)
-        if payer.currency != draft.amount.currency:
-            raise NotPossibleError(f"This account is in {payer.currency}. Give the amount in that currency.")
-        if payer.kind not in self._policy.limits_of(payer.currency).account_per_day:
+        payer = await get_account(session, user_id, draft.from_account)
+        if payer.balance.currency != draft.amount.currency:
+            raise NotPossibleError(f"This account is in {payer.balance.currency}. Give the amount in that currency.")
+        if payer.kind not in self._policy.limits_of(payer.balance.currency).account_per_day:
             raise NotPossibleError("Money is sent from a checking or a savings account. Choose one of those.")
         holder = await session.scalar(select(User.display_name).where(User.id == user_id))
         return Payment(
@@ -78,7 +79,7 @@ class Payments:
             receiver=await _receiver(session, user_id, draft, payer),
             amount_minor=draft.amount.amount_minor,
             fee_minor=self._fees.fee(draft.kind.value, draft.amount).amount_minor,
-            currency=payer.currency,
+            currency=payer.balance.currency,
             note=_note(draft),
             when=plan(draft.when, self._days, self._days.today(self._clock()), self._policy.schedules),
         )
@@ -100,7 +101,7 @@ class Payments:
     async def execute(self, session: AsyncSession, payload: Payment, now: datetime) -> Done:
         """Post it, or put it on the customer's schedules.
 
-        Raises PendingClosedError where it stood in the ledger already, and as `ledger_store.post` does.
+        Raises PendingClosedError where it stood in the ledger already, and as `core.post` does.
         """
         result = {"amount": payload.amount.as_decimal_string(), "fee": payload.fee.as_decimal_string()}
         payee_id = UUID(payload.receiver.payee_id) if payload.receiver.payee_id else None
@@ -120,31 +121,31 @@ class Payments:
         return await self._post(session, entry_of(payload, now, number=number), payload)
 
     async def _post(self, session: AsyncSession, entry: Entry, payload: Payment) -> UUID:
-        if await ledger_store.post(session, entry) is not ledger_store.Posted.NOW:
+        if await core.post(session, entry) is not core.Posted.NOW:
             raise PendingClosedError("consumed")
         if payload.receiver.payee_id is not None:
             payee_id = UUID(payload.receiver.payee_id)
             await note_first_payment(session, UUID(payload.user_id), payee_id, entry.booked_at)
         return entry.id
 
-    async def _parties(self, session: AsyncSession, payload: Payment) -> tuple[Account, Payee | None]:
+    async def _parties(self, session: AsyncSession, payload: Payment) -> tuple[AccountDetails, Payee | None]:
         """Payer and payee as they are now, who may pay and be paid so much at once."""
         user_id, amount, receiver = UUID(payload.user_id), payload.amount, payload.receiver
-        payer = await _account(session, user_id, UUID(payload.payer.account_id))
-        if payer.status != "open":
+        payer = await get_account(session, user_id, UUID(payload.payer.account_id))
+        if payer.status is not AccountStatus.OPEN:
             raise AccountNotOpenError
         payee = None
         if receiver.payee_id is not None:
             payee = await payee_of(session, user_id, UUID(receiver.payee_id))
         else:
-            await _account(session, user_id, UUID(receiver.account_id or ""))
+            await get_account(session, user_id, UUID(receiver.account_id or ""))
         limit = self._policy.limits_of(amount.currency).per_operation
         if amount.amount_minor > limit.amount_minor:
             raise AmountLimitError("for one operation", limit)
         return payer, payee
 
     async def _check_money(
-        self, session: AsyncSession, payload: Payment, payer: Account, payee: Payee | None, now: datetime
+        self, session: AsyncSession, payload: Payment, payer: AccountDetails, payee: Payee | None, now: datetime
     ) -> None:
         """What money has to do with it when it goes: what was sent before counts too, and funds.
 
@@ -162,13 +163,9 @@ class Payments:
             sent = await sent_since(session, user_id, amount.currency, since, payee_id=payee_id, account_id=account_id)
             if (sent + amount).amount_minor > limit.amount_minor:
                 raise AmountLimitError(what, limit)
-        if available(payer).amount_minor < payload.total.amount_minor:
+        free = payer.balance + -payer.held if payer.available is None else payer.available
+        if free.amount_minor < payload.total.amount_minor:
             raise InsufficientFundsError
-
-
-def available(account: Account) -> Money:
-    """What can go from an account: what is on it, without what is set aside, down to its floor."""
-    return Money(account.balance_minor - account.held_minor - (account.floor_minor or 0), account.currency)
 
 
 def _note(draft: PaymentDraft) -> str | None:
@@ -177,31 +174,19 @@ def _note(draft: PaymentDraft) -> str | None:
     return plain(draft.note or "", most_chars=MAX_NOTE_CHARS).translate(NO_CLOSING_QUOTE)
 
 
-async def _account(session: AsyncSession, user_id: UUID, account_id: UUID) -> Account:
-    """One of the customer's own accounts as it is now. Raises AccountNotFoundError."""
-    found = await session.scalar(
-        select(Account)
-        .where(Account.id == account_id, Account.user_id == user_id)
-        .execution_options(populate_existing=True)
-    )
-    if found is None:
-        raise AccountNotFoundError
-    return found
-
-
-async def _receiver(session: AsyncSession, user_id: UUID, draft: PaymentDraft, payer: Account) -> Receiver:
+async def _receiver(session: AsyncSession, user_id: UUID, draft: PaymentDraft, payer: AccountDetails) -> Receiver:
     """Who is credited: another of the customer's own accounts, or one of their payees."""
     if isinstance(draft, OwnTransfer):
-        to = await _account(session, user_id, draft.to_account)
-        if to.id == payer.id or to.currency != payer.currency:
+        to = await get_account(session, user_id, draft.to_account)
+        if to.id == payer.id or to.balance.currency != payer.balance.currency:
             raise NotPossibleError("Money is moved between two different accounts in one currency.")
-        if to.status == "closed":
+        if to.status is AccountStatus.CLOSED:
             raise AccountNotOpenError
         return Receiver(to.name, to.number_last4, str(to.id), None)
     payee = await payee_of(session, user_id, draft.payee_id)
     wanted = PayeeKind.BILLER if isinstance(draft, BillPayment) else PayeeKind.PERSON
     if payee.kind != wanted:
         raise NotPossibleError("A person is sent money, and a biller's bill is paid. Ask for the one that fits.")
-    if payee.currency is not None and payee.currency != payer.currency:
+    if payee.currency is not None and payee.currency != payer.balance.currency:
         raise NotPossibleError(f"This payee's account is in {payee.currency}. Choose an account in that currency.")
     return Receiver(payee.name, payee.account_last4, str(payee.account_id) if payee.account_id else None, str(payee.id))

@@ -12,8 +12,9 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.ledger import Own, transfer
+from llm_banking.banking.ledger_models import Account
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account, Payee
+from llm_banking.banking.models import Payee
 from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.tokens import Subject
 from llm_banking.identity.wiring import build_identity

@@ -30,8 +30,8 @@ from llm_banking.banking.errors import (
 )
 from llm_banking.banking.invariants import INVARIANTS, broken_rules
 from llm_banking.banking.ledger import EntryInvalidError
+from llm_banking.banking.ledger_models import Account
 from llm_banking.banking.ledger_store import Posted
-from llm_banking.banking.models import Account
 from llm_banking.identity.models import User
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, limit_sight

@@ -30,8 +30,8 @@ from sqlalchemy import insert, text
 from llm_banking.banking.errors import InsufficientFundsError
 from llm_banking.banking.invariants import broken_rules
 from llm_banking.banking.ledger import Entry, Own, transfer
+from llm_banking.banking.ledger_models import Account
 from llm_banking.banking.ledger_store import post
-from llm_banking.banking.models import Account
 from llm_banking.identity.models import User
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database

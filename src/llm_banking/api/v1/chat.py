@@ -13,8 +13,8 @@ from llm_banking.api.dependencies import CallerDep, ServicesDep, elapsed_ms, pol
 from llm_banking.api.envelope import Model, Timestamp
 from llm_banking.api.text import CustomerRef, MessageText, ShortText
 from llm_banking.api.v2.chat import run_turn
-from llm_banking.banking import service as banking
-from llm_banking.banking.service import AccountKind
+from llm_banking.banking import core as banking
+from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue.service import ENGINE
 from llm_banking.identity.demo import owner_of
 from llm_banking.identity.principal import Permission, requires
@@ -80,7 +80,7 @@ async def legacy_chat(
     if body.account_id is not None:
         owner_id = owner_of(caller, body.customer_id)
         async with services.database.transaction(visible_to={owner_id}) as session:
-            kind = await banking.account_kind(session, owner_id, body.account_id)
+            kind = (await banking.get_account(session, owner_id, body.account_id)).kind
     turn = await run_turn(request, services, caller, body.message, body.customer_id, body.session_id, kind)
     response.headers["Deprecation"] = f"@{int(DEPRECATED_SINCE.timestamp())}"
     response.headers["Link"] = f'<{SUCCESSOR}>; rel="successor-version"'

@@ -17,16 +17,17 @@ from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.money import MoneyBody
 from llm_banking.api.paging import Cursor, Limit, Page
-from llm_banking.banking.accounts import (
+from llm_banking.banking.core import (
     AccountDetails,
     AccountKind,
     AccountStatus,
     get_account,
     list_accounts,
     list_transactions,
+    statement_of,
 )
 from llm_banking.banking.statement_documents import as_csv, as_pdf
-from llm_banking.banking.statements import MONTH_PATTERN, Month, statement_of
+from llm_banking.banking.statements import MONTH_PATTERN, Month
 from llm_banking.identity.principal import Permission, requires
 from llm_banking.kit.clock import utc_now
 

@@ -11,7 +11,7 @@ from fastapi import Request
 from llm_banking.api.dependencies import CallerDep, Services, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, metadata_of
 from llm_banking.api.money import MoneyBody
-from llm_banking.banking.cards import CardDetails, CardStatus, card_of, list_cards
+from llm_banking.banking.core import CardDetails, CardStatus, card_of, list_cards
 from llm_banking.banking.errors import CardAlreadyError
 from llm_banking.identity.principal import LimitClass, Permission, Principal, requires
 from llm_banking.identity.step_up import Refusal

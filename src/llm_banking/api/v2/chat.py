@@ -12,7 +12,7 @@ from llm_banking.api.dependencies import CallerDep, ServicesDep, elapsed_ms, pol
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.text import CustomerRef, MessageText, ShortText
 from llm_banking.api.v2.sessions import HandoffBody, handoff_body
-from llm_banking.banking.service import AccountKind
+from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue.service import ENGINE, PERSON_ENGINE, Turn, handle_turn
 from llm_banking.dialogue.tracker import Shown
 from llm_banking.identity.demo import owner_of

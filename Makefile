@@ -1,6 +1,7 @@
 # Every command of CONTRIBUTING.md and CI. A new machine needs Python 3.11 or later and this file.
 PYTHON ?= python3
 PORT ?= 8000
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_DIR := .node
@@ -42,7 +43,7 @@ run: $(VENV)/.base $(STATIC)
 
 test: $(VENV)/.dev $(STATIC)
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -m "not gpu" --cov --cov-report=term
+	$(BIN)/python -m pytest -m "not gpu" --numprocesses $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

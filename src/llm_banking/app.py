@@ -60,6 +60,9 @@ from llm_banking.knowledge.service import load_knowledge
 from llm_banking.nlu.reader import Reader
 from llm_banking.nlu.service import ReadingService
 from llm_banking.nlu.taxonomy import BY_NAME
+from llm_banking.operations.contact import ContactParts
+from llm_banking.operations.contact_codes import ContactCodes
+from llm_banking.operations.mailing import mail_of
 from llm_banking.operations.wiring import open_gate
 from llm_banking.settings import Environment, Settings, load_settings
 
@@ -81,6 +84,8 @@ def build_services(settings: Settings) -> Services:
     database_url = settings.database_url.get_secret_value()
     database = Database(database_url, max_pool_size=settings.database_max_pool_size)
     identity = build_identity(settings, database)
+    box = SecretBox(load_master_keys(settings.home, settings.master_key_file))
+    contact = ContactParts(ContactCodes(identity.keyed, box), identity.families)
     metrics = Metrics(settings.prometheus_multiproc_dir)
     readings = ReadingService(Reader.open(on_run=metrics.observe_run), on_refusal=metrics.observe_refusal)
     readings.warm_up()
@@ -95,8 +100,12 @@ def build_services(settings: Settings) -> Services:
         upkeep=Upkeep(identity, database_url),
         authenticate=identity.authenticate,
         limits=request_limits(settings, settings.redis_url.get_secret_value()),
-        payees=Payees(SecretBox(load_master_keys(settings.home, settings.master_key_file))),
-        gate=open_gate(identity.second_factors.step_up, days=load_bank_days(settings.bank_time_zone)),
+        payees=Payees(box),
+        gate=open_gate(
+            identity.second_factors.step_up,
+            days=load_bank_days(settings.bank_time_zone),
+            contact=None if mail_of(settings) is None else contact,
+        ),
         flows=load_flows(frozenset(BY_NAME)),
         handoff_rules=load_handoff_rules(frozenset(BY_NAME)),
         dispute_rules=load_dispute_rules(),

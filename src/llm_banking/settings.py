@@ -22,7 +22,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from llm_banking.kit import email_address
 from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.mail import Tls
 from llm_banking.kit.rate_limits import TIMEOUT_S, Limit
 from llm_banking.kit.urls import is_web_address
 
@@ -243,6 +245,13 @@ class Settings(BaseSettings):
     rate_limit_timeout_s: float = Field(default=TIMEOUT_S, ge=0.005, le=1)
     workers: int = Field(default=1, ge=1, le=4_096, validation_alias="LLM_BANKING_WORKERS")
     worker_interval_s: float = Field(default=1, ge=0.05, le=60)
+    smtp_host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)
+    smtp_port: int = Field(default=587, ge=1, le=65_535)
+    smtp_tls: Tls = "starttls"
+    smtp_from: str | None = Field(default=None, pattern=email_address.PATTERN, max_length=email_address.MAX_CHARACTERS)
+    smtp_username: str | None = Field(default=None, min_length=1, max_length=254)
+    smtp_password: SecretStr | None = Field(default=None, min_length=1, max_length=500)
+    smtp_ca_file: Path | None = None
     bank_time_zone: str = Field(default="UTC", pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$", max_length=64)
 
     @model_validator(mode="after")
@@ -260,6 +269,19 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is not None and not value.get_secret_value().startswith(schemes):
                 raise ValueError(f"{name.upper()} must begin with one of {', '.join(schemes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _letters_can_be_sent(self) -> Self:
+        if (self.smtp_host is None) != (self.smtp_from is None):
+            raise ValueError("SMTP_HOST and SMTP_FROM are needed together")
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("SMTP_USERNAME and SMTP_PASSWORD are needed together")
+        if self.smtp_tls == "none" and (self.smtp_username is not None or not self.loopback_http):
+            raise ValueError(
+                "SMTP_TLS=none is for ENVIRONMENT=development and test alone, and without a password: "
+                "what is sent can be read on its way"
+            )
         return self
 
     @model_validator(mode="after")

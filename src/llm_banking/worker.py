@@ -16,12 +16,18 @@ from datetime import datetime
 
 from llm_banking.banking import core
 from llm_banking.banking.bank_days import load_bank_days
+from llm_banking.identity.keyed_hash import KeyedHash
+from llm_banking.identity.master_key import load_master_keys
+from llm_banking.identity.secret_box import SecretBox
 from llm_banking.kit import idempotency
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, DatabaseUnavailableError, Scope
 from llm_banking.kit.delivery import Delivery, LogSink, Sink
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.logs import configure_logging, get_logger
+from llm_banking.operations.contact_codes import ContactCodes
+from llm_banking.operations.contact_letters import ContactLetters
+from llm_banking.operations.mailing import mail_of
 from llm_banking.operations.overdue import close_overdue
 from llm_banking.operations.schedules import Schedules, due_schedules
 from llm_banking.operations.wiring import open_schedules
@@ -34,6 +40,7 @@ BATCHES_AT_ONCE = 50
 LONGEST_WAIT_S = 60.0
 HOUSEKEEPING_EVERY_S = 60.0
 POOL_SIZE = 2
+"""One for the news whose row is held, and one for what its letter says."""
 
 
 @dataclass(slots=True)
@@ -127,9 +134,16 @@ async def pay_due(database: Database, schedules: Schedules, now: datetime) -> in
     return done
 
 
+def news_sink(database: Database, settings: Settings) -> Sink:
+    """Where news goes: letters to those who are told by one, and every piece to the log. Raises ConfigurationError."""
+    keys = load_master_keys(settings.home, settings.master_key_file)
+    codes = ContactCodes(KeyedHash.of(keys), SecretBox(keys))
+    return ContactLetters(database, codes, mail_of(settings), then=LogSink())
+
+
 def jobs_of(database: Database, settings: Settings, *, sink: Sink | None = None) -> list[Job]:
     """What the worker does. Raises ConfigurationError."""
-    delivery = Delivery(database, sink or LogSink())
+    delivery = Delivery(database, sink or news_sink(database, settings))
     schedules = open_schedules(days=load_bank_days(settings.bank_time_zone))
 
     async def pay(now: datetime) -> int:

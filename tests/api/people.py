@@ -21,6 +21,8 @@ from llm_banking.identity.sign_in_tickets import SignInTickets
 from llm_banking.identity.throttle import SignInThrottle
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
+from llm_banking.operations.contact import ContactParts
+from llm_banking.operations.contact_codes import ContactCodes
 from llm_banking.operations.wiring import open_gate
 from tests.identity.people import MASTER_KEYS, Clock, code_now, second_factors, with_passkey, with_totp
 from tests.identity.software_authenticator import SoftwareAuthenticator
@@ -42,7 +44,8 @@ def on_a_clock(app: FastAPI) -> Iterator[tuple[Clock, SecondFactors]]:
         admission=admission,
         sign_in=SignIn(identity.hasher, throttle, admission),
     )
-    gate = open_gate(factors.step_up, clock=clock)
+    parts = ContactParts(ContactCodes(identity.keyed, SecretBox(MASTER_KEYS), clock=clock), identity.families)
+    gate = open_gate(factors.step_up, contact=parts, clock=clock)
     app.state.services = replace(before, identity=ours, gate=gate)
     try:
         yield clock, factors

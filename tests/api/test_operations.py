@@ -127,6 +127,25 @@ async def test_somebody_elses_operation_is_not_there(ana: Signed, ben: Signed) -
     assert (await ana.get(path)).json()["data"]["status"] == "pending"
 
 
+async def test_the_largest_page_has_a_next_one(ana: Signed) -> None:
+    """One hundred are sent, and the one after them says that there are more."""
+    waiting = [await ana.customer.propose(ana.customer.own("1.00")) for _ in range(20)]
+    async with ana.customer.transaction() as session:
+        await session.execute(
+            text(
+                "INSERT INTO pending_operations (id, user_id, kind, payload, payload_hash, summary, requires, channel, "
+                "status, created_at, expires_at) SELECT gen_random_uuid(), user_id, kind, payload, payload_hash, "
+                "summary, requires, channel, 'pending', created_at, expires_at FROM pending_operations, "
+                "generate_series(1, 81) WHERE id = :id"
+            ),
+            {"id": waiting[0].id},
+        )
+    data = (await ana.get("/operations?limit=100")).json()["data"]
+    assert len(data["items"]) == 100
+    rest = (await ana.get(f"/operations?limit=100&cursor={data['next_cursor']}")).json()["data"]
+    assert (len(rest["items"]), rest["next_cursor"]) == (1, None)
+
+
 async def test_operations_are_listed_newest_first_in_pages(ana: Signed) -> None:
     made = [(await ana.propose(ana.own("1.00")))["id"] for _ in range(5)]
     found, cursor = [], ""

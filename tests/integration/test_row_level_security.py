@@ -31,7 +31,15 @@ from tests.conftest import ServiceUrls
 from tests.integration.two_people import LEDGER, TABLES, Person, Two, owner_column, two_people
 
 IDENTITY_ALONE = {
-    *("api_keys", "oidc_identities", "refresh_tokens", "step_up_challenges", "token_families", "totp_secrets"),
+    *(
+        "api_keys",
+        "contact_codes",
+        "oidc_identities",
+        "refresh_tokens",
+        "step_up_challenges",
+        "token_families",
+        "totp_secrets",
+    ),
     "webauthn_credentials",
 }
 APPEND_ONLY = {"chat_messages"}

@@ -236,6 +236,14 @@ class Person:
                 "currency": "USD",
                 "created_at": NOW,
             },
+            "contact_codes": {
+                "id": self.approved_id,
+                "user_id": self.id,
+                "code_hash": some,
+                "failures": 0,
+                "created_at": NOW,
+                "expires_at": NOW + timedelta(minutes=5),
+            },
             "idempotency_keys": {
                 "user_id": self.id,
                 "key": "a key of a client",

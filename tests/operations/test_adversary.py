@@ -139,6 +139,7 @@ class WithoutStepUp(Gate):
         pending_id: UUID,
         *,
         proof: FactorProof | None,  # noqa: ARG002 - the fault
+        code: str | None = None,  # noqa: ARG002 - the fault
     ) -> Operation | Refusal:
         row, payload = await self._open(session, principal.user_id, pending_id)
         await self._check(session, payload, self._clock())
@@ -149,7 +150,13 @@ class WithoutOwner(Gate):
     """Planted: an approval works for whoever's the id is, with the sight to do it."""
 
     async def approve(
-        self, session: AsyncSession, principal: Principal, pending_id: UUID, *, proof: FactorProof | None
+        self,
+        session: AsyncSession,
+        principal: Principal,
+        pending_id: UUID,
+        *,
+        proof: FactorProof | None,
+        code: str | None = None,
     ) -> Operation | Refusal:
         await limit_sight(await session.connection(), scopes=[Scope.SYSTEM])
         row = await session.get(PendingOperation, pending_id)
@@ -157,7 +164,7 @@ class WithoutOwner(Gate):
             raise PendingNotFoundError
         await limit_sight(await session.connection(), visible_to=[row.user_id])
         whose = Principal(row.user_id, "x", principal.permissions, frozenset({row.user_id}))
-        return await super().approve(session, whose, pending_id, proof=proof)
+        return await super().approve(session, whose, pending_id, proof=proof, code=code)
 
 
 class WithoutDayLimit(Gate):

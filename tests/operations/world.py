@@ -263,9 +263,11 @@ class Customer:
         assert challenge is not None
         return self.code(challenge) if self.secret else self.touch(challenge)
 
-    async def approve(self, pending_id: UUID, proof: FactorProof | None = None) -> Operation | Refusal:
+    async def approve(
+        self, pending_id: UUID, proof: FactorProof | None = None, code: str | None = None
+    ) -> Operation | Refusal:
         async with self.transaction() as session:
-            return await self.world.gate.approve(session, self.principal, pending_id, proof=proof)
+            return await self.world.gate.approve(session, self.principal, pending_id, proof=proof, code=code)
 
     async def done(self, pending_id: UUID, proof: FactorProof | None = None) -> Operation:
         found = await self.approve(pending_id, proof)

@@ -18,7 +18,9 @@ from llm_banking.nlu.slots import Slot
 from llm_banking.nlu.taxonomy import CONVERSATIONAL
 
 ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history", "get_statement"})
-"""Intents that are answered from the customer's own rows."""
+"""Intents that are answered from the customer's accounts, of which a follow-up may name another kind."""
+DISPUTES, APPLICATIONS = "dispute_status", "application_status"
+"""Answered from the customer's own disputes and applications for loans, where there are any."""
 
 SaidKind = Literal[
     "amount",

@@ -275,7 +275,7 @@ class FlowTurn:
         if frame is None:
             return
         await self._void_shown()
-        self._work.lines.append(wording.cancelled(self._work.title(frame)))
+        self._work.lines.append(self._work.called_off(frame))
         self._work.note("cancelled", frame.flow)
         self._leave()
 
@@ -311,7 +311,7 @@ class FlowTurn:
                     work.lines.append(wording.done_elsewhere(_done(found)))
                 case _:
                     work.note("voided", shown.id)
-                    work.lines.append(wording.cancelled(work.title(frame)))
+                    work.lines.append(work.called_off(frame))
         left = len(kept) < len(work.stack)
         work.stack[:] = kept
         return left

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from llm_banking.banking.core import AccountDetails, AccountKind, BookedTransaction
+from llm_banking.dialogue.cases import Case
 from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, AskAgain, Clarify, Command, OutOfScope
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.models import Handoff
@@ -22,9 +23,9 @@ _OUT_OF_SCOPE_STEPS = ("help", "speak_to_agent", "check_balance")
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """What a reply rests on: a knowledge entry (id is its intent) or an account (id is its UUID)."""
+    """What a reply rests on: a knowledge entry (id is its intent) or an account or a case (id is its UUID)."""
 
-    kind: Literal["knowledge", "account"]
+    kind: Literal["knowledge", "account", "case"]
     id: str
     text: str
 
@@ -35,6 +36,7 @@ class AccountFacts:
 
     balances: Sequence[AccountDetails] = ()
     transactions: Sequence[BookedTransaction] = ()
+    cases: Sequence[Case] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ def _answer(command: Answer, knowledge: Knowledge, facts: AccountFacts | None) -
         return _from_entry(
             entry, _statements_text(facts.balances), command.confidence, knowledge, _cite_accounts(facts.balances)
         )
+    if facts is not None and facts.cases:
+        cited = tuple(Citation("case", str(one.id), one.title) for one in facts.cases)
+        return _from_entry(entry, "\n".join(one.text for one in facts.cases), command.confidence, knowledge, cited)
     return _from_entry(entry, entry.text, command.confidence, knowledge, _cite(entry))
 
 

@@ -12,8 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import core as banking
 from llm_banking.banking.core import AccountKind
+from llm_banking.banking.disputes import disputes_of
+from llm_banking.banking.loans import applications_of
 from llm_banking.dialogue import repository, wording
-from llm_banking.dialogue.commands import ACCOUNT_INTENTS, Answer, Command, Proposal, accepts_person, propose_all
+from llm_banking.dialogue.cases import applications_told, disputes_told
+from llm_banking.dialogue.commands import (
+    ACCOUNT_INTENTS,
+    APPLICATIONS,
+    DISPUTES,
+    Answer,
+    Command,
+    Proposal,
+    accepts_person,
+    propose_all,
+)
 from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.handoff_rules import HandoffRules
@@ -204,6 +216,10 @@ async def _store(
 async def _facts(
     session: AsyncSession, owner_id: UUID, command: Command, account_kind: AccountKind | None
 ) -> AccountFacts | None:
+    if isinstance(command, Answer) and command.intent == DISPUTES:
+        return AccountFacts(cases=disputes_told(await disputes_of(session, owner_id)))
+    if isinstance(command, Answer) and command.intent == APPLICATIONS:
+        return AccountFacts(cases=applications_told(await applications_of(session, owner_id)))
     if not isinstance(command, Answer) or command.intent not in ACCOUNT_INTENTS:
         return None
     kind = command.account_kind or account_kind

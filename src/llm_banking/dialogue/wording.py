@@ -105,9 +105,9 @@ def _told(done: Operation) -> str:
     return f"{done.told} Your confirmation code is {done.confirmation_code}."
 
 
-def cancelled(title: str) -> str:
-    """A flow that its customer gave up."""
-    return f"All right, I stopped the {title}. Nothing was sent."
+def cancelled(title: str, *, pays: bool) -> str:
+    """A flow that its customer gave up; `pays`: one that would have sent money."""
+    return f"All right, I stopped the {title}. Nothing was {'sent' if pays else 'changed'}."
 
 
 def one_by_one(number: int) -> str:

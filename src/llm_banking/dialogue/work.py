@@ -73,6 +73,10 @@ class Work:
         ]
         return min((now, *narrow), key=lambda one: sum(len(spec.takes) for spec in one.slots.values())).title
 
+    def called_off(self, frame: Frame) -> str:
+        """What is said of a frame that its customer gave up."""
+        return wording.cancelled(self.title(frame), pays=self.flow(frame.flow).pays)
+
     def note(self, what: Happened, of: object = "") -> None:
         """Remember an event."""
         self.events.append(Event(turn=self.before.turn, what=what, of=str(of)[:64]))

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     CARD_LIMITS = "card_limits"
     DISPUTE = "dispute"
     LOAN_APPLICATION = "loan_application"
+    CONTACT_CHANGE = "contact_change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,15 @@ class LoanDraft:
     months: int
 
 
+@dataclass(frozen=True, slots=True)
+class ContactChangeDraft:
+    """Change the e-mail address. `new_email` is as `kit.email_address` says; `session_id` asks, and goes on."""
+
+    kind: ClassVar[Kind] = Kind.CONTACT_CHANGE
+    new_email: str
+    session_id: UUID
+
+
 PaymentDraft = OwnTransfer | PayeeTransfer | BillPayment
 PAYMENTS = frozenset({Kind.OWN_TRANSFER, Kind.PAYEE_TRANSFER, Kind.BILL_PAYMENT})
 CARDS = frozenset(
@@ -108,4 +118,4 @@ CARDS = frozenset(
         *(Kind.CARD_REPLACE, Kind.CARD_LIMITS),
     }
 )
-Draft = PaymentDraft | CancelSchedule | CardDraft | DisputeDraft | LoanDraft
+Draft = PaymentDraft | CancelSchedule | CardDraft | DisputeDraft | LoanDraft | ContactChangeDraft

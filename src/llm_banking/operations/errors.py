@@ -111,3 +111,35 @@ class ScheduleOverError(LlmBankingError):
 
     def __init__(self, status: str) -> None:
         super().__init__("This planned payment is over; nothing more is paid by it.", details={"status": status})
+
+
+class CodeNeededError(LlmBankingError):
+    """A change of address is confirmed with the code that the new address was sent, and none was given."""
+
+    code = "STEP_UP_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Confirm with the 8 digits that were sent to the new address, as `code`.", details={"code": "needed"}
+        )
+
+
+class TooManyCodesError(LlmBankingError):
+    """A customer had as many codes sent in a day as there may be."""
+
+    code = "LIMIT_EXCEEDED"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You had {most} codes sent in the last 24 hours, and more are not. Ask again tomorrow.")
+
+
+class LettersUnavailableError(LlmBankingError):
+    """The server was not told how it sends letters."""
+
+    code = "PROVIDER_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server cannot send e-mail, so an address cannot be confirmed here. Ask the bank; its operator sets "
+            "SMTP_HOST and SMTP_FROM."
+        )

@@ -23,8 +23,10 @@ from llm_banking.identity.step_up import Challenge, Method, Refusal, StepUp, loc
 from llm_banking.kit import outbox
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
-from llm_banking.operations.drafts import PAYMENTS, Draft
+from llm_banking.operations.contact_codes import ContactCodes
+from llm_banking.operations.drafts import PAYMENTS, Draft, Kind
 from llm_banking.operations.errors import (
+    LettersUnavailableError,
     PendingClosedError,
     PendingExpiredError,
     StepUpNeededError,
@@ -50,14 +52,19 @@ class Gate:
         fees: FeeSchedule,
         handlers: Handlers,
         *,
+        codes: ContactCodes | None = None,
         today: Callable[[datetime], date] = datetime.date,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`today` tells which day it is at the bank at a time; the day in UTC where it is left out."""
+        """`today` tells which day it is at the bank at a time; the day in UTC where it is left out.
+
+        `codes` None: a change of address cannot be confirmed, and its handler proposes none.
+        """
         self._step_up = step_up
         self._policy = policy
         self._fees = fees
         self._handlers = handlers
+        self._codes = codes
         self._clock = clock
         self.today = today
 
@@ -113,6 +120,8 @@ class Gate:
         )
         session.add(row)
         await session.flush()
+        if payload.kind is Kind.CONTACT_CHANGE:
+            await self._coded().begin(session, row)
         return Pending.of(row, now)
 
     async def begin_step_up(self, session: AsyncSession, principal: Principal, pending_id: UUID) -> Challenge | None:
@@ -135,23 +144,35 @@ class Gate:
         )
 
     async def approve(
-        self, session: AsyncSession, principal: Principal, pending_id: UUID, *, proof: FactorProof | None
+        self,
+        session: AsyncSession,
+        principal: Principal,
+        pending_id: UUID,
+        *,
+        proof: FactorProof | None,
+        code: str | None = None,
     ) -> Operation | Refusal:
         """Execute what was frozen, once. Who calls says that the owner approved this id, and nobody else may.
 
-        A Refusal is a proof that did not hold: commit, for that counts it, then raise its error. Raises
-        PendingNotFoundError, PendingExpiredError, PendingClosedError, StepUpNeededError, PendingAlteredError,
-        AmountLimitError, InsufficientFundsError, AccountNotFoundError, AccountNotOpenError and PayeeNotFoundError;
-        roll back then: nothing was done.
+        `code` is what a new address was sent, for a change of address alone.
+
+        A Refusal is a proof or a code that did not hold: commit, for that counts it, then raise its error. Raises
+        PendingNotFoundError, PendingExpiredError, PendingClosedError, StepUpNeededError, CodeNeededError,
+        PendingAlteredError, AmountLimitError, InsufficientFundsError, AccountNotFoundError, AccountNotOpenError and
+        PayeeNotFoundError; roll back then: nothing was done.
         """
         principal.check(_MAY)
         user_id, now = principal.user_id, self._clock()
         await lock_user(session, user_id)
         row, payload = await self._open(session, user_id, pending_id)
         methods = _stricter(row, await self._methods(session, principal, payload, now))
-        if methods:
-            if proof is None:
-                raise StepUpNeededError(methods)
+        if methods and proof is None:
+            raise StepUpNeededError(methods)
+        if payload.kind is Kind.CONTACT_CHANGE:
+            refusal = await self._coded().refused(session, row, code)
+            if refusal is not None:
+                return refusal
+        if methods and proof is not None:
             done = await self._step_up.complete(
                 session,
                 user_id,
@@ -227,6 +248,11 @@ class Gate:
         if row.status != "pending":
             raise PendingClosedError(row.status)
         return row, as_shown(row, self._handlers)
+
+    def _coded(self) -> ContactCodes:
+        if self._codes is None:
+            raise LettersUnavailableError
+        return self._codes
 
     async def _execute(
         self, session: AsyncSession, row: PendingOperation, payload: Payload, now: datetime

@@ -101,6 +101,27 @@ class BankOperation(Base):
     executed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class ContactCode(Base):
+    """The code of a change of address. `code_encrypted` is there until it was sent; its keyed hash is bound to `id`."""
+
+    __tablename__ = "contact_codes"
+    __table_args__ = (
+        CheckConstraint("failures BETWEEN 0 AND 5", name="failures"),
+        CheckConstraint("expires_at > created_at", name="in_time"),
+        CheckConstraint("sent_at IS NULL OR code_encrypted IS NULL", name="forgotten"),
+        Index("ix_contact_codes_user_created", "user_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("pending_operations.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    code_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    failures: Mapped[int] = mapped_column(SmallInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class ScheduledPayment(Base):
     """A payment that was approved to be made later, or again and again; what it is stands in the approved payload.
 

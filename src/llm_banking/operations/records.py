@@ -112,13 +112,16 @@ async def locked(session: AsyncSession, user_id: UUID, pending_id: UUID) -> Pend
 async def records_of(
     session: AsyncSession, user_id: UUID, *, now: datetime, limit: int, before: UUID | None = None
 ) -> list[Record]:
-    """A customer's operations, newest first; those that were proposed before another one, if it is named."""
+    """A customer's operations, newest first; those that were proposed before another one, if it is named.
+
+    At most one more than a page has: whoever asks for that one learns whether there is a next page.
+    """
     query = (
         select(PendingOperation, BankOperation)
         .outerjoin(BankOperation, BankOperation.pending_id == PendingOperation.id)
         .where(PendingOperation.user_id == user_id)
         .order_by(PendingOperation.id.desc())
-        .limit(min(limit, MAX_PAGE_ROWS))
+        .limit(min(limit, MAX_PAGE_ROWS + 1))
     )
     if before is not None:
         query = query.where(PendingOperation.id < before)

@@ -13,6 +13,7 @@ from llm_banking.identity.step_up import StepUp
 from llm_banking.kit.clock import utc_now
 from llm_banking.operations.cancelling import CancelSchedules
 from llm_banking.operations.cards import Cards
+from llm_banking.operations.contact import ContactChanges, ContactParts
 from llm_banking.operations.disputes import Disputes
 from llm_banking.operations.drafts import CARDS, PAYMENTS, Kind
 from llm_banking.operations.gate import Gate
@@ -29,19 +30,25 @@ def open_gate(
     policy: OperationPolicy | None = None,
     fees: FeeSchedule | None = None,
     days: BankDays | None = None,
+    contact: ContactParts | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Gate:
-    """The gate by the shipped policy, fees and calendar, or by others.
+    """The gate by the shipped policy, fees and calendar, or by others. Without `contact` no address is changed.
 
     Raises ConfigurationError where they are incomplete.
     """
     rules, schedule, bank_days = policy or load_policy(), fees or load_fees(), days or load_bank_days()
-    handlers = handlers_of(rules, schedule, bank_days, clock)
-    return Gate(step_up, rules, schedule, handlers, today=bank_days.today, clock=clock)
+    handlers = handlers_of(rules, schedule, bank_days, clock, contact)
+    codes = None if contact is None else contact.codes
+    return Gate(step_up, rules, schedule, handlers, codes=codes, today=bank_days.today, clock=clock)
 
 
 def handlers_of(
-    policy: OperationPolicy, fees: FeeSchedule, days: BankDays, clock: Callable[[], datetime] = utc_now
+    policy: OperationPolicy,
+    fees: FeeSchedule,
+    days: BankDays,
+    clock: Callable[[], datetime] = utc_now,
+    contact: ContactParts | None = None,
 ) -> Handlers:
     """All kinds of operations. Raises ConfigurationError."""
     return {
@@ -50,6 +57,7 @@ def handlers_of(
         **dict.fromkeys(CARDS, Cards(policy, fees)),
         Kind.DISPUTE: Disputes(policy, load_dispute_rules(), clock),
         Kind.LOAN_APPLICATION: Loans(policy, load_loan_rules()),
+        Kind.CONTACT_CHANGE: ContactChanges(policy, contact),
     }
 
 

@@ -1807,7 +1807,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "knowledge" | "account";
+            kind: "knowledge" | "account" | "case";
             /** Id */
             id: string;
             /** Text */
@@ -1849,10 +1849,12 @@ export interface components {
         };
         /**
          * ConfirmRequest
-         * @description The answer to a challenge, where one is needed.
+         * @description The answer to a challenge, where one is needed; for a change of address also the code that was sent there.
          */
         ConfirmRequest: {
             step_up?: components["schemas"]["StepUpAnswer"] | null;
+            /** Code */
+            code?: string | null;
         };
         /**
          * ConfirmationRequest
@@ -1860,8 +1862,23 @@ export interface components {
          */
         ConfirmationRequest: {
             step_up?: components["schemas"]["StepUpAnswer"] | null;
+            /** Code */
+            code?: string | null;
             /** Approve */
             approve: boolean;
+        };
+        /**
+         * ContactChangeRequest
+         * @description Change the caller's e-mail address. The new one is sent a code, which confirms it together with a factor.
+         */
+        ContactChangeRequest: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "contact_change";
+            /** Email */
+            email: string;
         };
         /**
          * DayBody
@@ -2868,7 +2885,7 @@ export interface components {
          * @description What the gate can do.
          * @enum {string}
          */
-        Kind: "own_transfer" | "payee_transfer" | "bill_payment" | "cancel_schedule" | "card_activate" | "card_freeze" | "card_unfreeze" | "card_block" | "card_replace" | "card_limits" | "dispute" | "loan_application";
+        Kind: "own_transfer" | "payee_transfer" | "bill_payment" | "cancel_schedule" | "card_activate" | "card_freeze" | "card_unfreeze" | "card_block" | "card_replace" | "card_limits" | "dispute" | "loan_application" | "contact_change";
         /**
          * Layer
          * @description Which half of the label set an intent belongs to.
@@ -6760,7 +6777,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OwnTransferRequest"] | components["schemas"]["PayeeTransferRequest"] | components["schemas"]["BillPaymentRequest"] | components["schemas"]["CardRequest"] | components["schemas"]["CardLimitsRequest"] | components["schemas"]["DisputeRequest"] | components["schemas"]["LoanApplicationRequest"];
+                "application/json": components["schemas"]["OwnTransferRequest"] | components["schemas"]["PayeeTransferRequest"] | components["schemas"]["BillPaymentRequest"] | components["schemas"]["CardRequest"] | components["schemas"]["CardLimitsRequest"] | components["schemas"]["DisputeRequest"] | components["schemas"]["LoanApplicationRequest"] | components["schemas"]["ContactChangeRequest"];
             };
         };
         responses: {

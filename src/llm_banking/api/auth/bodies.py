@@ -11,13 +11,13 @@ from pydantic_core import PydanticCustomError
 from llm_banking.api.auth.step_up import ChallengeBody, StepUpAnswer
 from llm_banking.api.envelope import Model, one_of
 from llm_banking.api.text import CustomerRef, ShortText
-from llm_banking.identity import email_address
 from llm_banking.identity.factor_rule import FactorRule
 from llm_banking.identity.models import User
 from llm_banking.identity.refresh import IssuedTokens
 from llm_banking.identity.roles import permissions_of
 from llm_banking.identity.sign_in import SignInName
 from llm_banking.identity.sign_in_tickets import MAX_TICKET_CHARACTERS
+from llm_banking.kit import email_address
 
 MAX_PASSWORD_CHARACTERS = 1_024
 """As sent. What counts is the length after normalisation, which the password rules bound."""
@@ -30,7 +30,7 @@ Email = Annotated[
     ),
     AfterValidator(str.lower),
 ]
-"""As `identity.email_address` says, in lower case."""
+"""As `kit.email_address` says, in lower case."""
 Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
 Device = Annotated[ShortText | None, Field(max_length=100)]
 RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]

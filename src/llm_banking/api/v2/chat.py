@@ -42,7 +42,7 @@ class ChatRequest(Model):
 class CitationBody(Model):
     """What the reply rests on."""
 
-    kind: Literal["knowledge", "account"]
+    kind: Literal["knowledge", "account", "case"]
     id: str
     text: str
 

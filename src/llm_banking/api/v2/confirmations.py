@@ -34,7 +34,7 @@ async def decide(
 
     async def work(session: AsyncSession) -> OperationBody | Refusal:
         if body.approve:
-            return await approved(services, session, caller, pending_id, body.proof())
+            return await approved(services, session, caller, pending_id, body)
         return body_of(Record(await services.gate.void(session, caller, pending_id), None))
 
     data = await answered_once(services, caller, request, {}, key=None, status=200, answer=OperationBody, work=work)

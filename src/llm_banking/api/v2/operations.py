@@ -17,6 +17,7 @@ from llm_banking.api.idempotency import IdempotencyKey, OptionalIdempotencyKey, 
 from llm_banking.api.money import Amount, Currency
 from llm_banking.api.text import ShortText
 from llm_banking.api.v2.card_requests import CardLimitsRequest, CardRequest
+from llm_banking.api.v2.contact import ContactChangeRequest, ContactCodeText
 from llm_banking.api.v2.disputes import DisputeRequest
 from llm_banking.api.v2.loans import LoanApplicationRequest
 from llm_banking.api.v2.when import WhenBody, WhenRequest, when_body, wish_of
@@ -91,7 +92,8 @@ OperationRequest = Annotated[
     | CardRequest
     | CardLimitsRequest
     | DisputeRequest
-    | LoanApplicationRequest,
+    | LoanApplicationRequest
+    | ContactChangeRequest,
     Field(discriminator="kind"),
 ]
 
@@ -136,9 +138,10 @@ class StepUpBody(Model):
 
 
 class ConfirmRequest(Model):
-    """The answer to a challenge, where one is needed."""
+    """The answer to a challenge, where one is needed; for a change of address also the code that was sent there."""
 
     step_up: StepUpAnswer | None = None
+    code: Annotated[ContactCodeText | None, Field(repr=False)] = None
 
     def proof(self) -> FactorProof | None:
         """The answer in the gate's terms."""
@@ -178,10 +181,10 @@ def _from_account(pending: Pending) -> UUID | None:
 
 
 async def approved(
-    services: Services, session: AsyncSession, caller: Principal, operation_id: UUID, proof: FactorProof | None
+    services: Services, session: AsyncSession, caller: Principal, operation_id: UUID, asked: ConfirmRequest
 ) -> OperationBody | Refusal:
     """Approve an operation in the caller's name, in this transaction."""
-    done = await services.gate.approve(session, caller, operation_id, proof=proof)
+    done = await services.gate.approve(session, caller, operation_id, proof=asked.proof(), code=asked.code)
     if isinstance(done, Refusal):
         return done
     return body_of(await record_of(session, caller.user_id, operation_id, now=utc_now()))
@@ -195,7 +198,8 @@ async def propose_operation(
     """Check and freeze an operation. Show its `summary`; nothing moves until it is confirmed."""
 
     async def work(session: AsyncSession) -> OperationBody:
-        pending = await services.gate.propose(session, caller, body.draft(), channel="api")
+        draft = body.draft_in(caller) if isinstance(body, ContactChangeRequest) else body.draft()
+        pending = await services.gate.propose(session, caller, draft, channel="api")
         return body_of(Record(pending, None))
 
     sent = body.model_dump(mode="json")
@@ -258,7 +262,7 @@ async def confirm_operation(
     asked = body or ConfirmRequest()
 
     async def work(session: AsyncSession) -> OperationBody | Refusal:
-        return await approved(services, session, caller, operation_id, asked.proof())
+        return await approved(services, session, caller, operation_id, asked)
 
     sent = asked.model_dump(mode="json")
     data = await answered_once(services, caller, request, sent, key=key, status=200, answer=OperationBody, work=work)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_banking.api.dependencies import CallerDep, ServicesDep, policy, router
 from llm_banking.api.envelope import Envelope, Model, Timestamp, metadata_of
 from llm_banking.api.idempotency import OptionalIdempotencyKey, answered_once
-from llm_banking.api.v2.operations import PAGE_CURSOR, OperationBody, approved, decimal
+from llm_banking.api.v2.operations import PAGE_CURSOR, ConfirmRequest, OperationBody, approved, decimal
 from llm_banking.api.v2.when import WhenBody, when_body
 from llm_banking.identity.principal import LimitClass, Permission, requires
 from llm_banking.identity.step_up import Refusal
@@ -147,7 +147,7 @@ async def cancel_scheduled_payment(
 
     async def work(session: AsyncSession) -> OperationBody | Refusal:
         pending = await services.gate.propose(session, caller, CancelSchedule(schedule_id), channel="api")
-        return await approved(services, session, caller, pending.id, None)
+        return await approved(services, session, caller, pending.id, ConfirmRequest())
 
     data = await answered_once(services, caller, request, {}, key=key, status=200, answer=OperationBody, work=work)
     return Envelope(data=data, metadata=metadata_of(request))

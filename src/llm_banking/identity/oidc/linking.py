@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_banking.identity import email_address, repository
+from llm_banking.identity import repository
 from llm_banking.identity.errors import StepUpRefusedError
 from llm_banking.identity.models import OidcIdentity, TokenFamily, User
 from llm_banking.identity.oidc.attempts import Link
@@ -18,6 +18,7 @@ from llm_banking.identity.oidc.errors import IdentityTakenError, OidcRefusedErro
 from llm_banking.identity.oidc.id_token import Claims
 from llm_banking.identity.recent_sign_in import SIGN_IN_IS_RECENT
 from llm_banking.identity.roles import Role
+from llm_banking.kit import email_address
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.ids import uuid7
 

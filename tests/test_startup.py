@@ -23,7 +23,7 @@ from llm_banking.kit.database import Database, async_url
 from llm_banking.kit.embedded import APPLICATION_ROLE, embedded_postgres, postgres_at
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.migrations import head_revision, upgrade
-from llm_banking.server import ServeOptions, _check, _run, prepare
+from llm_banking.server import ServeOptions, _check, _tell_children, prepare
 from llm_banking.settings import Environment, Settings, load_settings
 from llm_banking.startup import KEYS_FOLDER, MIN_SECRET_CHARS, check_database, check_secrets
 from tests.conftest import ServiceUrls
@@ -130,10 +130,10 @@ def test_production_with_the_demo_principal_is_refused(monkeypatch: pytest.Monke
 
 
 def test_who_serves_customers_is_not_told_the_owners_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, str] = {}
-    monkeypatch.setattr("llm_banking.server.os.environ", {"DATABASE_OWNER_URL": "postgresql://owner@/bank"})
-    monkeypatch.setattr("llm_banking.server.uvicorn.run", lambda *_, **__: told.update(os.environ))
-    _run(configured(tmp_path, database_url=SecretStr("postgresql://app@/bank")), ServeOptions("127.0.0.1", 1, 1))
+    told = {"DATABASE_OWNER_URL": "postgresql://owner@/bank"}
+    monkeypatch.setattr("llm_banking.server.os.environ", told)
+    settings = configured(tmp_path, database_url=SecretStr("postgresql://app@/bank"))
+    _tell_children(settings, ServeOptions("127.0.0.1", 1, 1))
     assert told["DATABASE_URL"] == "postgresql://app@/bank"
     assert "DATABASE_OWNER_URL" not in told
 

@@ -62,8 +62,7 @@ def serve(options: ServeOptions) -> None:
         with locked_home(settings.home), running_services(settings) as ready:
             sign_ins = asyncio.run(prepare(ready))
             print(_banner(ready, options, sign_ins), flush=True)  # noqa: T201 - the operator reads this, not a log
-            os.environ.update(child_environment(ready, options.workers))
-            os.environ.pop(_OWNER_URL, None)  # whoever serves customers has no use for it
+            _tell_children(ready, options)
             with running_worker() if options.worker else nullcontext():
                 _run(ready, options)
     except (_StoppedError, KeyboardInterrupt):
@@ -214,6 +213,12 @@ def _banner(settings: Settings, options: ServeOptions, sign_ins: tuple[DemoSignI
             lines.append("  demo passwords          were shown at the first start")
     lines += ["  API documentation       /docs", "  stop                    Ctrl-C", ""]
     return "\n".join(lines)
+
+
+def _tell_children(settings: Settings, options: ServeOptions) -> None:
+    """What server processes and worker read their settings from is this process's environment."""
+    os.environ.update(child_environment(settings, options.workers))
+    os.environ.pop(_OWNER_URL, None)  # whoever serves customers has no use for it
 
 
 def _run(settings: Settings, options: ServeOptions) -> None:

@@ -218,7 +218,7 @@ def _banner(settings: Settings, options: ServeOptions, sign_ins: tuple[DemoSignI
 
 def _run(settings: Settings, options: ServeOptions) -> None:
     uvicorn.run(
-        "llm_banking.app:create_app",
+        "llm_banking.factory:create_app",
         factory=True,
         http=_HTTP_PROTOCOL if importlib.util.find_spec("httptools") else "h11",
         h11_max_incomplete_event_size=settings.max_header_bytes,

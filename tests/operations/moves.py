@@ -83,6 +83,8 @@ def sensible(seed: int, count: int) -> list[tuple[Any, ...]]:
             found += [("wait", rng.choice(WAITS_MIN)), ("work",)]
         if rng.random() < 0.06 * range_of_kinds:
             found += _there_and_back(rng.choice([0, 1]))
+        if rng.random() < 0.05:
+            found += [("pay", 0, "own", 0, 1, "4999.00"), ("approve", "owner", -1, "right")] * 3
     return found[:count]
 
 

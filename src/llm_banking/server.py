@@ -223,7 +223,7 @@ def _tell_children(settings: Settings, options: ServeOptions) -> None:
 
 def _run(settings: Settings, options: ServeOptions) -> None:
     uvicorn.run(
-        "llm_banking.app:create_app",
+        "llm_banking.factory:create_app",
         factory=True,
         http=_HTTP_PROTOCOL if importlib.util.find_spec("httptools") else "h11",
         h11_max_incomplete_event_size=settings.max_header_bytes,

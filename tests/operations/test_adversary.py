@@ -10,7 +10,8 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,26 +19,38 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking import ledger_store
 from llm_banking.banking.bank_days import load_bank_days
+from llm_banking.banking.cards import CardAction, change_card
 from llm_banking.banking.fees import load_fees
+from llm_banking.banking.ledger import Entry
+from llm_banking.banking.models import Account, LoanApplication
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.second_factors import FactorProof
-from llm_banking.identity.step_up import Refusal
+from llm_banking.identity.step_up import Method, Refusal
 from llm_banking.kit.database import Database, Scope, limit_sight
-from llm_banking.operations.drafts import Draft
-from llm_banking.operations.errors import PendingNotFoundError
+from llm_banking.operations.cancelling import Cancelling, CancelSchedules
+from llm_banking.operations.card_change import CardChange
+from llm_banking.operations.dispute import Credited, DisputePayload
+from llm_banking.operations.disputes import Disputes
+from llm_banking.operations.drafts import PAYMENTS, CardDraft, DisputeDraft, Draft, Kind
+from llm_banking.operations.errors import PendingAlteredError, PendingNotFoundError
 from llm_banking.operations.gate import Gate
-from llm_banking.operations.models import PendingOperation
+from llm_banking.operations.handlers import Done, Handlers
+from llm_banking.operations.models import PendingOperation, ScheduledPayment
 from llm_banking.operations.payload import Payload
 from llm_banking.operations.payment import Payment, entry_of
 from llm_banking.operations.policy import load_policy
 from llm_banking.operations.records import Operation, Pending
+from llm_banking.operations.schedules import Schedules
 from llm_banking.operations.wiring import handlers_of
 from tests.conftest import ServiceUrls
-from tests.operations.adversary import MOVES, Player, sensible
+from tests.operations.adversary import Player
+from tests.operations.judge import Judge
+from tests.operations.moves import MOVES, sensible
 from tests.operations.world import World
 
 STEPS = int(os.environ.get("LLM_BANKING_GATE_STEPS", "2000"))
@@ -68,7 +81,7 @@ def play(service_urls: ServiceUrls) -> Iterator[Callable[..., Counter[str]]]:
                 player = await Player.begin(world, owner)
                 for move in moves:
                     await player.play(move)
-                await player.judge()
+                await Judge(player).judge()
                 return player.done
 
             return runner.run(game())
@@ -101,6 +114,8 @@ def test_whatever_is_said_only_what_was_shown_and_approved_is_posted(play: Calla
     games()
     print(f"{STEPS} moves: {dict(sorted(total.items()))}")  # noqa: T201 - figures of a long run
     happened = {"proposed", "executed", "refused", "voided", "altered", "NOT_FOUND", "CONFLICT", "PENDING_EXPIRED"}
+    happened |= {f"executed {kind}" for kind in Kind} | {f"scheduled {kind}" for kind in PAYMENTS}
+    happened |= {"run executed"}
     assert happened | {"LIMIT_EXCEEDED", "INSUFFICIENT_FUNDS", "STEP_UP_REQUIRED", "INVALID_REQUEST"} <= set(total)
     assert total["executed"] >= STEPS // 50
 
@@ -117,7 +132,8 @@ class FromDraft(Gate):
     async def _execute(self, session: AsyncSession, row: PendingOperation, payload: Payload, now: Any) -> Operation:
         assert self.draft is not None
         latest = {**self.draft.document(), "id": payload.id}
-        return await super()._execute(session, row, Payment.of(latest), now)
+        same = self.draft.kind == payload.kind
+        return await super()._execute(session, row, self._handlers[row.kind].read(latest) if same else payload, now)
 
 
 class WithoutApproval(Gate):
@@ -125,7 +141,18 @@ class WithoutApproval(Gate):
 
     async def propose(self, session: AsyncSession, principal: Principal, draft: Draft, **more: Any) -> Pending:
         found = await super().propose(session, principal, draft, **more)
-        await ledger_store.post(session, entry_of(Payment.of(found.payload), self._clock()))
+        if draft.kind in PAYMENTS:
+            await ledger_store.post(session, entry_of(Payment.of(found.payload), self._clock()))
+        return found
+
+
+class FreezesAtOnce(Gate):
+    """Planted: a card is frozen when that is proposed."""
+
+    async def propose(self, session: AsyncSession, principal: Principal, draft: Draft, **more: Any) -> Pending:
+        found = await super().propose(session, principal, draft, **more)
+        if isinstance(draft, CardDraft) and draft.kind is Kind.CARD_FREEZE:
+            await change_card(session, principal.user_id, draft.card_id, CardAction.FREEZE, self._clock())
         return found
 
 
@@ -188,7 +215,7 @@ def gate_of(kind: type[Gate]) -> Plant:
     return plant
 
 
-FAULTS = [FromDraft, WithoutApproval, WithoutStepUp, WithoutOwner, WithoutDayLimit]
+FAULTS = [FromDraft, WithoutApproval, FreezesAtOnce, WithoutStepUp, WithoutOwner, WithoutDayLimit]
 
 
 def finds(play: Callable[..., Counter[str]], plant: Plant | None) -> bool:
@@ -216,9 +243,79 @@ def test_a_planted_fault_is_found(play: Callable[..., Counter[str]], fault: type
     assert finds(play, gate_of(fault))
 
 
-def test_a_gate_that_executes_what_was_altered_is_found(
-    play: Callable[..., Counter[str]], monkeypatch: pytest.MonkeyPatch
+def unchecked(row: PendingOperation, handlers: Handlers) -> Payload:
+    try:
+        found: Payload = handlers[row.kind].read(row.payload)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PendingAlteredError from error
+    return found
+
+
+def another_fee(change: CardChange) -> str:
+    return _CARD_SUMMARY(change).replace("$7.50", "$5.00")
+
+
+async def credit_elsewhere(self: Disputes, session: AsyncSession, user_id: UUID, draft: DisputeDraft) -> DisputePayload:
+    """The text names the charge's account, and another account of the customer is credited."""
+    found = await _FREEZE_DISPUTE(self, session, user_id, draft)
+    savings = await session.scalar(select(Account.id).where(Account.user_id == user_id, Account.kind == "savings"))
+    if found.credit is None:
+        return found
+    charge = replace(found.charge, account_id=str(savings))
+    return replace(found, charge=charge, receiver=Credited(str(savings)))
+
+
+def credit_everything(*_: object) -> bool:
+    return True
+
+
+async def without_proof(*_: object) -> frozenset[Method]:
+    return frozenset()
+
+
+def other_terms(**columns: Any) -> LoanApplication:
+    return LoanApplication(**{**columns, "amount_minor": columns["amount_minor"] + 100})
+
+
+async def cancel_nothing(_self: CancelSchedules, _session: AsyncSession, payload: Cancelling, _now: datetime) -> Done:
+    return Done(result={"schedule_id": payload.schedule_id})
+
+
+def tomorrow(self: Schedules, now: datetime) -> date:
+    return _TODAY(self, now) + timedelta(days=1)
+
+
+def leave_one_out(self: Schedules, schedule: ScheduledPayment, *more: Any) -> None:
+    _GO_ON(self, schedule, *more)
+    if schedule.status == "active" and schedule.next_on is not None and not schedule.attempts:
+        schedule.next_number += 1
+        schedule.next_on += timedelta(days=7)
+
+
+def another_amount(payload: Payment, booked_at: datetime, *, number: int | None = None) -> Entry:
+    changed = payload if number is None else replace(payload, amount_minor=payload.amount_minor + 1)
+    return entry_of(changed, booked_at, number=number)
+
+
+_CARD_SUMMARY, _FREEZE_DISPUTE = CardChange.summary, Disputes.freeze
+_TODAY, _GO_ON = Schedules.today, Schedules._go_on
+PLANTED = {
+    "what was altered is executed": ("llm_banking.operations.gate.as_shown", unchecked),
+    "a fee that is not as shown": ("llm_banking.operations.card_change.CardChange.summary", another_fee),
+    "a card made good without a proof": ("llm_banking.operations.cards.Cards.check", without_proof),
+    "credit to another account": ("llm_banking.operations.disputes.Disputes.freeze", credit_elsewhere),
+    "credit beyond the limit": ("llm_banking.banking.disputes.DisputeRules.credits", credit_everything),
+    "a loan on other terms": ("llm_banking.operations.loans.LoanApplication", other_terms),
+    "a cancelled schedule goes on": ("llm_banking.operations.cancelling.CancelSchedules.execute", cancel_nothing),
+    "a schedule paid a day early": ("llm_banking.operations.schedules.Schedules.today", tomorrow),
+    "a payment left out": ("llm_banking.operations.schedules.Schedules._go_on", leave_one_out),
+    "another amount each time": ("llm_banking.operations.payments.entry_of", another_amount),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_fault_planted_in_a_kind_of_operation_is_found(
+    play: Callable[..., Counter[str]], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Planted: neither hash nor text is compared with what is stored."""
-    monkeypatch.setattr("llm_banking.operations.gate.as_shown", lambda row, _handlers: Payment.of(row.payload))
+    monkeypatch.setattr(*PLANTED[name])
     assert finds(play, None)

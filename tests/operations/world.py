@@ -181,7 +181,7 @@ class Customer:
             await session.execute(insert(Payee), [row])
         return payee_id
 
-    async def add_card(self, status: str = "active") -> UUID:
+    async def add_card(self, status: str = "active", last4: str = "0815") -> UUID:
         """A card of the checking account."""
         card_id, now = uuid4(), self.world.clock()
         row = {
@@ -189,7 +189,7 @@ class Customer:
             "account_id": self.checking,
             "kind": "debit",
             "name": "Blue Visa",
-            "number_last4": "0815",
+            "number_last4": last4,
             "expires_on": now.date(),
             "status": status,
         }

@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from llm_banking.kit.database import Database, Scope
 from llm_banking.proof.crash_bank import opening_balances
-from llm_banking.proof.crash_clients import CALLED_OFF, Client, Notebook, Order, Person, served_since
+from llm_banking.proof.crash_clients import CALLED_OFF, PLANNED, Client, Notebook, Order, Person, served_since
 from llm_banking.proof.crash_duplicates import duplicates
 from llm_banking.proof.crash_judge import Verdict, judge_at_the_end
 from llm_banking.proof.crash_processes import VICTIMS
@@ -177,25 +177,26 @@ def judged(stage: Stage, orders: list[Order], opening: dict[Any, int] | None = N
     return asyncio.run(look())
 
 
-def forget_news(stage: Stage, operation_id: Any) -> None:
-    """Say of an operation twice what is to be said once."""
-
+def written(stage: Stage, statement: str, **values: Any) -> None:
     async def write() -> None:
         database = Database(stage.database_url, max_pool_size=1)
         try:
             async with database.transaction(scope=Scope.SYSTEM) as session:
-                await session.execute(
-                    text(
-                        "INSERT INTO outbox (id, user_id, topic, payload, created_at)"
-                        " SELECT gen_random_uuid(), user_id, topic, payload, created_at FROM outbox"
-                        " WHERE payload ->> 'operation_id' = :id"
-                    ),
-                    {"id": str(operation_id)},
-                )
+                await session.execute(text(statement), values)
         finally:
             await database.close()
 
     asyncio.run(write())
+
+
+def forget_news(stage: Stage, operation_id: Any) -> None:
+    """Say of an operation twice what is to be said once."""
+    again = (
+        "INSERT INTO outbox (id, user_id, topic, payload, created_at)"
+        " SELECT gen_random_uuid(), user_id, topic, payload, created_at FROM outbox"
+        " WHERE payload ->> 'operation_id' = :id"
+    )
+    written(stage, again, id=str(operation_id))
 
 
 @pytest.mark.slow
@@ -207,15 +208,18 @@ def test_nothing_is_lost_when_each_kind_of_process_is_killed(folder: Path) -> No
         assert found["faults"] == dict.fromkeys(found["faults"], 0), found["examples"]
         assert found["problems"] == []
         assert same_key["holds"], same_key
-        assert {one.victim for one in done} >= {name for name, part in VICTIMS.items() if part in stage.parts}
+        assert {one.victim for one in done} >= set(VICTIMS)
         assert found["operations"]["acknowledged"] > len(VICTIMS)
+        assert found["operations"]["planned"] > 0
+        planted_plan(stage)
         planted(stage)
+        planted_second_try(stage)
 
 
 def planted(stage: Stage) -> None:
     """What must not be, told to the judge as if it were so."""
     orders = stage.notebook.orders
-    first, other = [one for one in orders if one.way != CALLED_OFF][:2]
+    first, other = [one for one in orders if one.way not in (CALLED_OFF, PLANNED)][:2]
     off = next(one for one in orders if one.way == CALLED_OFF)
     assert judged(stage, orders).faults.total() == 0
     never = replaced(first, operation_id=uuid4())
@@ -232,6 +236,31 @@ def planted(stage: Stage) -> None:
     assert judged(stage, orders, opening).faults["ledger"] == 2, "the total, and the account"
     forget_news(stage, first.operation_id)
     assert judged(stage, orders).faults["news"] == 1
+
+
+def planted_plan(stage: Stage) -> None:
+    """The same of a planned payment."""
+    orders = stage.notebook.orders
+    plan = next(one for one in orders if one.way == PLANNED)
+    executed = next(one for one in orders if one.way not in (CALLED_OFF, PLANNED))
+    not_made = judged(stage, swapped(orders, executed, replaced(executed, way=PLANNED))).faults
+    assert (not_made["lost"], not_made["altered"]) == (1, 1), "never made; and approved to be done at once"
+    other = judged(stage, swapped(orders, plan, replaced(plan, receiver=uuid4()))).faults
+    assert (other["altered"], other["lost"]) == (1, 0)
+    untold = judged(stage, [one for one in orders if one is not plan]).faults
+    assert (untold["twice"], untold["unasked"], untold["news"]) == (1, 2, 3)
+
+
+def planted_second_try(stage: Stage) -> None:
+    """A payment that was made is tried again. It cannot be taken back, so this comes last."""
+    orders = stage.notebook.orders
+    plan = next(one for one in orders if one.way == PLANNED)
+    second_try = (
+        "INSERT INTO payment_runs (schedule_id, number, attempt, due_on, status, reason, ran_at)"
+        " SELECT schedule_id, number, 2, due_on, 'failed', 'x', ran_at FROM payment_runs WHERE schedule_id = :id"
+    )
+    written(stage, second_try, id=plan.operation_id)
+    assert judged(stage, orders).faults["twice"] == 1
 
 
 def replaced(order: Order, **changes: Any) -> Order:
@@ -261,7 +290,7 @@ def test_what_an_unsafe_database_loses_is_found(folder: Path) -> None:
 
 
 def test_a_run_holds_only_without_a_fault_and_in_time() -> None:
-    stage = Stage("", "", {}, [], {})
+    stage = Stage("", "", {}, [], Path(), {})
     kills = [Kill("postmaster", 1.0, 2.0), Kill("postmaster", 3.0, 9.0)]
     judge = partial(summary, stage, unsafe=False)
     found = judge(kills, Verdict(), {"holds": True})

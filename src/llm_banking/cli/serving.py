@@ -10,6 +10,7 @@ import typer
 
 from llm_banking.cli.shared import Json, app, print_json
 from llm_banking.kit.errors import ConfigurationError
+from llm_banking.kit.imports import importing
 
 
 @app.command()
@@ -23,8 +24,9 @@ def serve(
     ] = True,
 ) -> None:
     """Serve the API and the page, with embedded PostgreSQL and Redis where no URL is set."""
-    from llm_banking.server import ServeOptions
-    from llm_banking.server import serve as run
+    with importing():
+        from llm_banking.server import ServeOptions
+        from llm_banking.server import serve as run
 
     if demo:
         os.environ["LLM_BANKING_DEMO"] = "true"
@@ -36,8 +38,9 @@ def worker(once: Annotated[bool, typer.Option("--once", help="Do what is due now
     """Make due payments, deliver news, release holds; `serve` starts one itself, and several at once do no harm."""
     import asyncio
 
-    from llm_banking.settings import load_settings
-    from llm_banking.worker import work
+    with importing():
+        from llm_banking.settings import load_settings
+        from llm_banking.worker import work
 
     asyncio.run(work(load_settings(), once=once))
 

@@ -30,6 +30,8 @@ REPEATED = 0.05
 MAX_AMOUNT_MINOR = 100
 MAX_PROBLEMS = 100
 BY_KEY, BY_BUTTON, CALLED_OFF = "confirmed under a key", "confirmed by the button", "called off"
+PLANNED = "planned for a day"
+"""Approved once, and made by the worker when it is due."""
 _WAYS = (BY_KEY, BY_BUTTON, CALLED_OFF)
 _WAY_WEIGHTS = (7, 2, 1)
 
@@ -58,7 +60,7 @@ class Order:
     operation_id: UUID | None = None
     """Known once the proposal was acknowledged."""
     receipt: dict[str, Any] | None = None
-    """The acknowledgement: of the execution, or that it was called off."""
+    """The acknowledgement: of the execution, that it was called off, or that it is planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +257,12 @@ class Client:
             self._notebook.wrong(f"{_route(sent)} was repeated and answered otherwise: {answer.status} {answer.code}")
 
 
-def order_of(person: Person, rng: random.Random) -> Order:
+def order_of(person: Person, rng: random.Random, way: str | None = None) -> Order:
     """Something that a customer might want: money between their own accounts, or to a payee."""
     amount_minor = rng.randint(1, MAX_AMOUNT_MINOR)
     plain = {"amount": f"{amount_minor // 100}.{amount_minor % 100:02d}", "currency": "USD"}
-    (way,) = rng.choices(_WAYS, _WAY_WEIGHTS)
+    if way is None:
+        (way,) = rng.choices(_WAYS, _WAY_WEIGHTS)
     if rng.random() < 0.5:
         payer, receiver = rng.sample([person.checking, person.savings], 2)
         body = {"kind": "own_transfer", "from_account": str(payer), "to_account": str(receiver), **plain}

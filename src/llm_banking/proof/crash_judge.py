@@ -5,7 +5,7 @@ The rows are read as they are, with SQL of its own: what judges shares no code w
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_banking.banking.invariants import broken_rules
 from llm_banking.kit.database import Database, Scope
-from llm_banking.proof.crash_clients import CALLED_OFF, Order
+from llm_banking.proof.crash_clients import CALLED_OFF, PLANNED, Order
 
 MAX_EXAMPLES = 20
 LOST, ALTERED, TWICE, UNASKED, LEDGER, NEWS = "lost", "altered", "twice", "unasked", "ledger", "news"
@@ -32,20 +32,31 @@ _DONE = text(
     FROM bank_operations AS one WHERE one.pending_id = ANY (:ids)
     """
 )
+_RUNS = text(
+    """
+    SELECT one.schedule_id, one.number, one.status, one.reason, schedule.status AS schedule_status,
+        (SELECT jsonb_object_agg(account_id, amount_minor) FROM postings WHERE entry_id = one.entry_id) AS legs
+    FROM scheduled_payments AS schedule JOIN payment_runs AS one ON one.schedule_id = schedule.id
+    """
+)
+_SCHEDULES = text("SELECT id FROM scheduled_payments")
+_UNPAID = text("SELECT count(*) FROM scheduled_payments WHERE status = 'active'")
 _PROPOSED = text("SELECT id, user_id, status FROM pending_operations WHERE id = ANY (:ids)")
 _ALL_PROPOSED = text("SELECT id FROM pending_operations")
 _ALL_DONE = text("SELECT pending_id, count(*) AS times FROM bank_operations GROUP BY pending_id")
 _ENTRIES = text(
     """
-    SELECT count(*) AS posted, count(DISTINCT one.entry_id) AS asked_for
+    SELECT count(*) AS posted, count(DISTINCT coalesce(one.entry_id, run.entry_id)) AS asked_for
     FROM ledger_entries AS entry LEFT JOIN bank_operations AS one ON one.entry_id = entry.id
+    LEFT JOIN payment_runs AS run ON run.entry_id = entry.id
     WHERE entry.kind <> 'opening'
     """
 )
 _NEWS = text(
     """
-    SELECT payload ->> 'operation_id' AS operation_id, count(*) AS times, bool_and(delivered_at IS NOT NULL) AS told
-    FROM outbox WHERE topic = 'operation.executed' GROUP BY 1
+    SELECT payload ->> 'operation_id' AS operation_id, topic, count(*) AS times,
+        bool_and(delivered_at IS NOT NULL) AS told
+    FROM outbox GROUP BY 1, 2
     """
 )
 _NEWS_SINCE = text(
@@ -97,6 +108,7 @@ async def judge_at_the_end(database: Database, orders: Sequence[Order], opening:
         await _acknowledged(session, acknowledged, found)
         await _ledger(session, sum(opening.values()), found)
         await _balances(session, acknowledged, opening, found)
+        await _planned(session, [one for one in acknowledged if one.way == PLANNED], found)
         await _nothing_else(session, orders, found)
         await _news(session, acknowledged, found)
     return found
@@ -107,6 +119,12 @@ async def news_since(database: Database, moment: datetime) -> tuple[int, int]:
     async with database.transaction(scope=Scope.SYSTEM) as session:
         row = (await session.execute(_NEWS_SINCE, {"moment": moment})).one()
         return row.delivered, row.waiting
+
+
+async def unpaid(database: Database) -> int:
+    """How many planned payments are not made yet."""
+    async with database.transaction(scope=Scope.SYSTEM) as session:
+        return int(await session.scalar(_UNPAID) or 0)
 
 
 async def _acknowledged(session: AsyncSession, orders: Sequence[Order], found: Verdict) -> None:
@@ -128,14 +146,41 @@ async def _acknowledged(session: AsyncSession, orders: Sequence[Order], found: V
 
 
 def _as_told(order: Order, row: Any) -> bool:
-    receipt = order.receipt or {}
-    told = (order.person.id, order.body["kind"], "executed", order.amount_minor, order.body["currency"])
-    legs = {str(order.payer): -order.amount_minor, str(order.receiver): order.amount_minor}
+    receipt, planned = order.receipt or {}, order.way == PLANNED
+    status = "scheduled" if planned else "executed"
+    told = (order.person.id, order.body["kind"], status, order.amount_minor, order.body["currency"])
     return (
         (row.user_id, row.kind, row.status, row.amount_minor, row.currency) == told
         and row.confirmation_code == receipt.get("confirmation_code")
-        and row.legs == legs
+        and row.legs == (None if planned else _legs(order))
     )
+
+
+def _legs(order: Order) -> dict[str, int]:
+    return {str(order.payer): -order.amount_minor, str(order.receiver): order.amount_minor}
+
+
+async def _planned(session: AsyncSession, plans: Iterable[Order], found: Verdict) -> None:
+    """Every planned payment was made once, as it was approved, at the first try; and no other was."""
+    runs = defaultdict[UUID | None, list[Any]](list)
+    for row in await session.execute(_RUNS):
+        runs[row.schedule_id].append(row)
+    known = {one.operation_id: one for one in plans}
+    for schedule_id, order in known.items():
+        tries = runs[schedule_id]
+        done = [one for one in tries if one.status == "executed"]
+        if not done:
+            reasons = ", ".join(str(one.reason) for one in tries) or "never tried"
+            found.add(LOST, f"the planned payment {schedule_id} was not made: {reasons}")
+        elif len(tries) > 1:
+            found.add(
+                TWICE, f"the planned payment {schedule_id} was tried {len(tries)} times, and made {len(done)} times"
+            )
+        elif (done[0].number, done[0].legs, done[0].schedule_status) != (0, _legs(order), "finished"):
+            found.add(ALTERED, f"the planned payment {schedule_id} is not as its customer approved it")
+    for row in await session.execute(_SCHEDULES):
+        if row.id not in known:
+            found.add(UNASKED, f"{row.id} is planned, and its customer was not told so")
 
 
 async def _ledger(session: AsyncSession, total_minor: int, found: Verdict) -> None:
@@ -177,9 +222,16 @@ async def _nothing_else(session: AsyncSession, orders: Iterable[Order], found: V
 
 
 async def _news(session: AsyncSession, acknowledged: Iterable[Order], found: Verdict) -> None:
-    written = {row.operation_id: (row.times, row.told) for row in await session.execute(_NEWS)}
-    expected = {str(one.operation_id) for one in acknowledged if one.way != CALLED_OFF}
-    for operation_id in expected | set(written):
-        times, told = written.get(operation_id, (0, False))
-        if times != 1 or not told or operation_id not in expected:
-            found.add(NEWS, f"of {operation_id} news is there {times} times, {'' if told else 'not '}delivered")
+    written = {(row.operation_id, row.topic): (row.times, row.told) for row in await session.execute(_NEWS)}
+    expected = {(str(one.operation_id), topic) for one in acknowledged for topic in _topics(one)}
+    for news in expected | set(written):
+        times, told = written.get(news, (0, False))
+        if times != 1 or not told or news not in expected:
+            found.add(NEWS, f"news {news[1]} of {news[0]} is there {times} times, {'' if told else 'not '}delivered")
+
+
+def _topics(order: Order) -> tuple[str, ...]:
+    """What is told of an order, each once."""
+    if order.way == PLANNED:
+        return "operation.scheduled", "scheduled_payment.executed", "scheduled_payment.ended"
+    return () if order.way == CALLED_OFF else ("operation.executed",)

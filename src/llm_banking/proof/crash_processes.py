@@ -117,9 +117,10 @@ def killed(victim: str, parts: Mapping[str, Part], rng: random.Random) -> tuple[
 
     All of PostgreSQL's processes end with any of them, and those of the API with its first. Raises NothingToKillError.
     """
-    part = parts[VICTIMS[victim]]
-    chosen = _chosen(victim, part, rng)
-    going = chosen if victim in ("api process", "worker") else [*chosen, *part.others()]
+    names = VICTIMS[victim]
+    hit = [parts[name] for name in ([rng.choice(names)] if victim in _ONE_PART else names)]
+    chosen = [one for part in hit for one in _chosen(victim, part, rng)]
+    going = chosen if victim in _ALONE else [*chosen, *(one for part in hit for one in part.others())]
     began = time.monotonic()
     for one in chosen:
         with suppress(psutil.NoSuchProcess):
@@ -132,16 +133,21 @@ def killed(victim: str, parts: Mapping[str, Part], rng: random.Random) -> tuple[
     return began, time.monotonic()
 
 
+WORKERS = ("worker", "second worker")
 VICTIMS = {
-    "postgres, all at once": "postgres",
-    "postmaster": "postgres",
-    "a process of postgres": "postgres",
-    "api, all at once": "api",
-    "api's first process": "api",
-    "api process": "api",
-    "worker": "worker",
+    "postgres, all at once": ("postgres",),
+    "postmaster": ("postgres",),
+    "a process of postgres": ("postgres",),
+    "api, all at once": ("api",),
+    "api's first process": ("api",),
+    "api process": ("api",),
+    "a worker of two": WORKERS,
+    "both workers": WORKERS,
 }
-"""What is killed, and of which part it is."""
+"""What is killed, and of which parts it is."""
+_ALONE = ("api process", "a worker of two", "both workers")
+"""Nothing else ends with these."""
+_ONE_PART = ("a worker of two",)
 _FIRST = ("postmaster", "api's first process")
 _ONE_OF = ("a process of postgres", "api process")
 

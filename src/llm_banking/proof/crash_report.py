@@ -40,6 +40,19 @@ def _outcome(document: Mapping[str, Any]) -> str:
         f"the ledger did not hold; news of {faults['news']} was not there once. {cut:,} requests ended without an "
         f"answer and were sent again under their key; {requests.get('repeated', 0):,} that had been answered were "
         f"repeated; {len(document['problems'])} were answered otherwise than before, or with an error that stays."
+        f"{_planned(document)}"
+    )
+
+
+def _planned(document: Mapping[str, Any]) -> str:
+    """Of figures with planned payments among the operations, what the workers made of those."""
+    if "due_when_killed" not in document:
+        return ""
+    due = document["due_when_killed"]
+    return (
+        f" {document['operations']['planned']:,} of the operations were planned payments, which {document['workers']} "
+        f"workers at once made when they were due; {due['median']:g} (median; {due['max']} at most) waited when "
+        f"something was killed, and two or more at {due['several']} of the kills."
     )
 
 

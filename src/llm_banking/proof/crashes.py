@@ -1,8 +1,9 @@
-"""Whether what a customer was told stays true when PostgreSQL, the API or the worker is killed at any moment.
+"""Whether what a customer was told stays true when PostgreSQL, the API or a worker is killed at any moment.
 
-`llm-banking proof crashes` runs all of them as an operator would, lets customers move money over HTTP, kills processes
-at random (SIGKILL) and starts them anew, and then compares what customers were told with what the database holds. With
-`--unsafe` PostgreSQL may acknowledge before it writes (synchronous_commit = off): the same look must find what is lost.
+`llm-banking proof crashes` runs all of them as an operator would, lets customers move money over HTTP and the workers
+make payments that were planned, kills processes at random (SIGKILL) and starts them anew, and then compares what
+customers were told with what the database holds. With `--unsafe` PostgreSQL may acknowledge before it writes
+(synchronous_commit = off): the same look must find what is lost.
 
 A kill ends processes and not the machine: what PostgreSQL gave to the system is written by the system. A power cut,
 which takes that as well, is what fsync is for.
@@ -36,10 +37,12 @@ from llm_banking.kit.errors import LlmBankingError
 from llm_banking.migrations import upgrade
 from llm_banking.proof.bench import FREE_LIMITS, READY_TIMEOUT_S, ServerNotReadyError, free_port, healthy, machine
 from llm_banking.proof.crash_bank import flush, make_unsafe, open_bank, opening_balances
-from llm_banking.proof.crash_clients import CALLED_OFF, Client, Notebook, Order, Person, served_since
+from llm_banking.proof.crash_clients import CALLED_OFF, PLANNED, Client, Notebook, Order, Person, served_since
 from llm_banking.proof.crash_duplicates import duplicates
-from llm_banking.proof.crash_judge import FAULTS, LOST, Verdict, judge_at_the_end, judge_meanwhile, news_since
-from llm_banking.proof.crash_processes import VICTIMS, Part, killed, postgres, product, supervised
+from llm_banking.proof.crash_judge import FAULTS, LOST, Verdict, judge_at_the_end, judge_meanwhile, news_since, unpaid
+from llm_banking.proof.crash_plans import Planner
+from llm_banking.proof.crash_processes import VICTIMS, WORKERS, Part, killed, postgres, product, supervised
+from llm_banking.settings import Settings
 
 RESULTS_FILE = "crashes.json"
 UNSAFE_RESULTS_FILE = "crashes-unsafe.json"
@@ -68,11 +71,15 @@ class NoRecoveryError(LlmBankingError):
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """What was killed, and how long it took until an operation was acknowledged again: the first, and everybody's."""
+    """What was killed, and how long it took until an operation was acknowledged again: the first, and everybody's.
+
+    `due` planned payments waited for the workers just before.
+    """
 
     victim: str
     first_s: float
     everybody_s: float
+    due: int = 0
 
 
 @dataclass(slots=True)
@@ -83,6 +90,7 @@ class Stage:
     database_url: str
     parts: Mapping[str, Part]
     people: list[Person]
+    home: Path
     durability: dict[str, str]
     notebook: Notebook = field(default_factory=Notebook)
 
@@ -141,7 +149,7 @@ def staged(folder: Path, *, unsafe: bool = False) -> Iterator[Stage]:
         }
         log = folder / "log"
         serve = ["serve", "--port", str(port), "--workers", str(API_WORKERS), "--no-worker"]
-        for name, arguments in (("api", serve), ("worker", ["worker"])):
+        for name, arguments in (("api", serve), *((one, ["worker"]) for one in WORKERS)):
             parts[name] = product(arguments, environment, log)
             _started(parts[name], stack)
         url = f"http://127.0.0.1:{port}"
@@ -149,7 +157,7 @@ def staged(folder: Path, *, unsafe: bool = False) -> Iterator[Stage]:
         durability = asyncio.run(_with_database(urls.application, _durability))
         for part in parts.values():
             stack.enter_context(supervised(part))
-        yield Stage(url, urls.application, parts, people, durability)
+        yield Stage(url, urls.application, parts, people, home, durability)
 
 
 def _started(part: Part, stack: ExitStack) -> None:
@@ -173,6 +181,11 @@ async def _with_database(url: str, work: Callable[[Database], Coroutine[Any, Any
         await database.close()
 
 
+def settings_at(home: Path) -> Settings:
+    """The settings of a process that uses the keys below a home."""
+    return Settings.model_validate({"LLM_BANKING_HOME": home, "environment": "development"})
+
+
 async def _durability(database: Database) -> dict[str, str]:
     async with database.engine.connect() as connection:
         return {name: str(await connection.scalar(text(f"SHOW {name}"))) for name in DURABILITY}
@@ -186,8 +199,9 @@ def act(
     clients = [
         Client(stage.url, stage.people[number % PEOPLE], stage.notebook, seed + number) for number in range(CLIENTS)
     ]
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        working = [pool.submit(one.run, over) for one in clients]
+    planner = Planner(stage.database_url, settings_at(stage.home), stage.people, stage.notebook, seed + CLIENTS)
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        working = [*(pool.submit(one.run, over) for one in clients), pool.submit(planner.run, over)]
         try:
             done, verdict = _kill(stage, clients, kills, seed, until_loss=until_loss, told=told)
         finally:
@@ -199,16 +213,23 @@ def act(
         one.close()
     if not until_loss:
         opening = opening_balances(stage.people)
-        _await_news(stage)
+        _await_workers(stage)
         verdict.extend(_judged(stage, partial(judge_at_the_end, orders=stage.notebook.orders, opening=opening)))
     return done, verdict
 
 
-def _await_news(stage: Stage) -> None:
-    """Until nothing waits for delivery, or for too long: who judges says so then."""
-    deadline, now = time.monotonic() + NEWS_TIMEOUT_S, partial(news_since, moment=datetime.now(UTC))
-    while time.monotonic() < deadline and asyncio.run(_with_database(stage.database_url, now))[1]:
+def _await_workers(stage: Stage) -> None:
+    """Until nothing is due and nothing waits for delivery, or for too long: who judges says so then."""
+    deadline = time.monotonic() + NEWS_TIMEOUT_S
+    while time.monotonic() < deadline:
+        now = partial(news_since, moment=datetime.now(UTC))
+        if not _due(stage) and not asyncio.run(_with_database(stage.database_url, now))[1]:
+            return
         time.sleep(0.2)
+
+
+def _due(stage: Stage) -> int:
+    return asyncio.run(_with_database(stage.database_url, unpaid))
 
 
 def _finished(working: Sequence[Future[Any]]) -> None:
@@ -226,17 +247,18 @@ def _kill(
     told: Callable[[str], None],
 ) -> tuple[list[Kill], Verdict]:
     rng = random.Random(seed)  # noqa: S311 - moments and victims, no secret
-    victims = [one for one, part in VICTIMS.items() if part in stage.parts]
+    victims = [one for one, parts in VICTIMS.items() if set(parts) <= set(stage.parts)]
     total_minor = sum(opening_balances(stage.people).values())
     rounds = [one for _ in range(0, kills, len(victims)) for one in rng.sample(victims, len(victims))]
     done, verdict, fresh = list[Kill](), Verdict(), Acknowledged(stage.notebook)
     for number, victim in enumerate(rounds[:kills]):
         time.sleep(rng.uniform(*PAUSES_S))
+        due = _due(stage)
         killed_at, gone_at = killed(victim, stage.parts, rng)
         first, everybody = _recovered(stage, clients, victim, gone_at)
-        done.append(Kill(victim, first - killed_at, everybody - killed_at))
+        done.append(Kill(victim, first - killed_at, everybody - killed_at, due))
         told(f"{number + 1:>4} {victim:<22} {done[-1].first_s:5.2f} s {done[-1].everybody_s:5.2f} s")
-        if VICTIMS[victim] == "postgres":
+        if VICTIMS[victim] == ("postgres",):
             judge = partial(judge_meanwhile, orders=fresh.taken(), total_minor=total_minor)
             verdict.extend(_judged(stage, judge))
         if until_loss and verdict.faults[LOST]:
@@ -266,12 +288,12 @@ class Acknowledged:
 def _recovered(stage: Stage, clients: Sequence[Client], victim: str, gone_at: float) -> tuple[float, float]:
     """When what the victim does was done again, first for somebody and then for everybody, for what began after it.
 
-    Of the worker that is the delivery of news: of any, and of all that waited when the worker was gone.
+    Of a worker that is the delivery of news: of any, and of all that waited when the worker was gone.
     """
     gone = datetime.now(UTC) - timedelta(seconds=time.monotonic() - gone_at)
     deadline, told = gone_at + RECOVERY_TIMEOUT_S, None
     while time.monotonic() < deadline:
-        if victim == "worker":
+        if VICTIMS[victim] == WORKERS:
             delivered, waiting = asyncio.run(_with_database(stage.database_url, partial(news_since, moment=gone)))
             told = told or (time.monotonic() if delivered else None)
             first, everybody = told, None if waiting or told is None else time.monotonic()
@@ -306,9 +328,12 @@ def summary(
         "recovery_aim_s": RECOVERY_AIM_S,
         "operations": {
             "acknowledged": len(acknowledged),
-            "executed": sum(one.way != CALLED_OFF for one in acknowledged),
+            "executed": sum(one.way not in (CALLED_OFF, PLANNED) for one in acknowledged),
             "called_off": sum(one.way == CALLED_OFF for one in acknowledged),
+            "planned": sum(one.way == PLANNED for one in acknowledged),
         },
+        "workers": len(WORKERS),
+        "due_when_killed": _counts([one.due for one in done]),
         "requests": dict(sorted(stage.notebook.answers.items())),
         "duplicates": dict(same_key),
         "faults": {name: verdict.faults[name] for name in FAULTS},
@@ -324,6 +349,15 @@ def _of_victim(name: str, kills: Sequence[Kill]) -> dict[str, Any]:
         "kills": len(kills),
         "first_s": _spread([one.first_s for one in kills]),
         "everybody_s": _spread([one.everybody_s for one in kills]),
+    }
+
+
+def _counts(values: Sequence[int]) -> dict[str, float]:
+    """How many there were at a time, and at how many of these times there were two or more."""
+    return {
+        "median": statistics.median(values) if values else 0,
+        "max": max(values, default=0),
+        "several": sum(one > 1 for one in values),
     }
 
 

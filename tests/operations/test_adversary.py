@@ -27,7 +27,8 @@ from llm_banking.banking.bank_days import load_bank_days
 from llm_banking.banking.cards import CardAction, change_card
 from llm_banking.banking.fees import load_fees
 from llm_banking.banking.ledger import Entry
-from llm_banking.banking.models import Account, LoanApplication
+from llm_banking.banking.ledger_models import Account
+from llm_banking.banking.models import LoanApplication
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Method, Refusal

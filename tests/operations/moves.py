@@ -69,9 +69,9 @@ _EACH: list[tuple[Any, ...]] = [
 ]
 ONE_OF_EACH = [
     *[move for wish in _EACH for move in (wish, ("approve", "owner", -1, "right"))],
-    *[("wait", 60 * 24 * 4), ("work",)],
+    *[("wait", 60 * 24 * 4), ("work",)] * 4,
 ]
-"""Every kind of operation, done once."""
+"""Every kind of operation, done once, and the weeks in which planned payments come due."""
 
 
 def sensible(seed: int, count: int) -> list[tuple[Any, ...]]:

@@ -58,6 +58,22 @@ _LIKELY = [
 _FITTING = {"own": [1], "send": [0, 0, 1], "pay": [2]}
 
 
+_EACH: list[tuple[Any, ...]] = [
+    *[("pay", 0, kind, 0, target, "1.00") for kind, target in (("own", 1), ("send", 0), ("pay", 2))],
+    *[("plan", 0, kind, 0, target, "1.00", 1, 2) for kind, target in (("own", 1), ("send", 0), ("pay", 2))],
+    ("cancel", "owner", -1),
+    *[("card", 0, kind, 0, "50.00") for kind in (Kind.CARD_FREEZE, Kind.CARD_UNFREEZE, Kind.CARD_LIMITS)],
+    *[("card", 0, kind, 1, "1.00") for kind in (Kind.CARD_ACTIVATE, Kind.CARD_BLOCK)],
+    *[("card", 0, Kind.CARD_REPLACE, 0, "1.00"), ("dispute", 0, 0, DisputeReason.NOT_RECOGNISED)],
+    ("loan", 0, "1000.00", 12),
+]
+ONE_OF_EACH = [
+    *[move for wish in _EACH for move in (wish, ("approve", "owner", -1, "right"))],
+    *[("wait", 60 * 24 * 4), ("work",)] * 4,
+]
+"""Every kind of operation, done once, and the weeks in which planned payments come due."""
+
+
 def sensible(seed: int, count: int) -> list[tuple[Any, ...]]:
     """Mostly what honest people do, so that much is executed and there is something to abuse.
 

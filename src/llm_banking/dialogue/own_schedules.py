@@ -54,9 +54,13 @@ class PlannedPayment:
 
     @property
     def title(self) -> str:
-        """How it is told from the others."""
-        rhythm = f" {self.payment.when.words()}," if isinstance(self.payment.when, Repeats) else ""
-        return f"{self.amount.display()} to {self.payment.receiver.name}{rhythm} next on {day_words(self.next_on)}"
+        """How it is told from the others; said as a message, it means this one."""
+        return f"{self.amount.display()} to {self.payment.receiver.name}, next on {day_words(self.next_on)}"
+
+    @property
+    def told(self) -> str:
+        """How it is told, with its rhythm where it has one."""
+        return f"{self.title} ({self.payment.when.words()})" if isinstance(self.payment.when, Repeats) else self.title
 
 
 def planned_payments(rows: Sequence[Planned]) -> tuple[PlannedPayment, ...]:
@@ -95,7 +99,7 @@ def told_of(text: str, schedules: Sequence[PlannedPayment]) -> tuple[str, tuple[
         lead = "I find no planned payment to whom you named. This is planned:"
     shown = (meant or schedules)[:MOST_TOLD]
     more = len(meant or schedules) - len(shown)
-    lines = [lead, *(f"- {one.title}" for one in shown), *([f"and {more} more, later ones."] if more else [])]
+    lines = [lead, *(f"- {one.told}" for one in shown), *([f"and {more} more, later ones."] if more else [])]
     return "\n".join(lines), tuple(shown)
 
 
@@ -129,8 +133,8 @@ def _by_amount(text: str) -> Fits | None:
 
 
 def _by_day(text: str) -> Fits | None:
-    found = _DAY.search(text)
-    return (lambda one: _is_on(found, one.next_on)) if found else None
+    found = list(_DAY.finditer(text))
+    return (lambda one: all(_is_on(day, one.next_on) for day in found)) if found else None
 
 
 def _is_on(said: re.Match[str], day: date) -> bool:

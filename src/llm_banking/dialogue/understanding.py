@@ -201,7 +201,7 @@ class Understanding:
         if prompt.asks == "approval" and prompt.pending_id is not None and agrees:
             return Confirm(prompt.pending_id)
         if prompt.asks == "choice" or prompt.choices:
-            picked = _picked(reading.text, len(prompt.choices), yes=is_bare_yes(reading.text))
+            picked = _picked(reading.text, prompt.choices, yes=is_bare_yes(reading.text))
             if picked is not None and prompt.slot is not None:
                 said = Said("option", reading.text, 0, len(reading.text), option=picked)
                 return SetSlot(prompt.slot, said)
@@ -350,8 +350,11 @@ def _asked(flow: Flow, frame: Frame) -> SlotSpec | None:
     return flow.slots[step.slot] if isinstance(step, Collect) and step.slot not in frame.slots else None
 
 
-def _picked(text: str, choices: int, *, yes: bool) -> int | None:
-    """The number of the offered choice that a text takes."""
+def _picked(text: str, offered: Sequence[Choice], *, yes: bool) -> int | None:
+    """The number of the offered choice that a text takes, by its place or as it was offered, word for word."""
+    labels, choices = [one.label for one in offered], len(offered)
+    if text.strip() in labels:
+        return labels.index(text.strip())
     if choices == 1 and yes:
         return 0
     for number, pattern in enumerate(ORDINALS[:choices]):

@@ -16,12 +16,14 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from llm_banking.dialogue import engine, service, understanding
+from llm_banking.dialogue import commands, engine, holdings, service, understanding
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.engine import FlowTurn
 from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.holdings import Holdings, Match
+from llm_banking.dialogue.said import Part
 from llm_banking.dialogue.tracker import Event
+from llm_banking.dialogue.understanding import Understanding
 from llm_banking.dialogue.work import Work
 from llm_banking.kit.database import Database
 from llm_banking.kit.money import Money
@@ -265,6 +267,10 @@ async def forgets(self: Escalation) -> tuple[str, tuple[Event, ...]]:
     return "", ()
 
 
+def calls_off_by_the_verb(self: Understanding, part: Part, _: object) -> bool:
+    return part.intent in ("cancel", "cancel_transfer")
+
+
 def whole(choices: tuple[Any, ...]) -> Match:
     return Match(choices[:1], sure=bool(choices))
 
@@ -287,6 +293,9 @@ def whole(choices: tuple[Any, ...]) -> Match:
         (clauses, "_pays_on", lambda *_: False, "several_requests/two_kinds_of_bill"),
         (Work, "_become_what_fits", lambda *_: None, "corrections/a_bill_becomes_a_transfer"),
         (Payment, "told", Payment.summary, "happy_path/the_receipt"),
+        (commands, "asks_for_planned", lambda _: False, "schedules/which_are_planned"),
+        (holdings, "names_a_schedule", lambda _: False, "schedules/cancel_of_somebody_else"),
+        (Understanding, "_calls_off", calls_off_by_the_verb, "schedules/cancel_asks_which"),
     ],
     ids=[
         "a correction that keeps the old",
@@ -299,6 +308,9 @@ def whole(choices: tuple[Any, ...]) -> Match:
         "two payments read as one",
         "a person where a company is due",
         "a receipt in the words of the question",
+        "a question about what is planned answered by the nearest entry",
+        "a planned payment to somebody who is not on the list",
+        "a cancel that names one taken as a cancel of the question",
     ],
 )
 async def test_a_conversation_sees_a_planted_fault(

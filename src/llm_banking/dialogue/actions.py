@@ -10,7 +10,16 @@ from llm_banking.banking.disputes import DisputeReason
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.planning import wish_of
 from llm_banking.dialogue.tracker import Filled, ValueKind
-from llm_banking.operations.drafts import BillPayment, CardDraft, DisputeDraft, Draft, Kind, OwnTransfer, PayeeTransfer
+from llm_banking.operations.drafts import (
+    BillPayment,
+    CancelSchedule,
+    CardDraft,
+    DisputeDraft,
+    Draft,
+    Kind,
+    OwnTransfer,
+    PayeeTransfer,
+)
 from llm_banking.operations.when import NOW, Wish
 
 Slots = Mapping[str, Filled]
@@ -66,6 +75,15 @@ def _card_stop(slots: Slots) -> Draft:
     return _card(slots, {"freeze": Kind.CARD_FREEZE, "block": Kind.CARD_BLOCK}[how])
 
 
+def _card_limits(slots: Slots) -> Draft:
+    card = UUID(_value(slots, "card", "card").value)
+    return CardDraft(Kind.CARD_LIMITS, card, _value(slots, "limit", "money").as_money())
+
+
+def _cancel_schedule(slots: Slots) -> Draft:
+    return CancelSchedule(UUID(_value(slots, "schedule", "schedule").value))
+
+
 def _dispute(slots: Slots) -> Draft:
     return DisputeDraft(
         UUID(_value(slots, "charge", "charge").value), DisputeReason(_value(slots, "reason", "option").value)
@@ -78,6 +96,8 @@ ACTIONS: Mapping[str, Action] = {
     "payee_transfer": Action(_NEEDS, _payee_transfer),
     "bill_payment": Action(_NEEDS, _bill_payment),
     "card_stop": Action(("card", "how"), _card_stop),
+    "card_limits": Action(("card", "limit"), _card_limits),
+    "cancel_schedule": Action(("schedule",), _cancel_schedule),
     "dispute": Action(("charge", "reason"), _dispute),
     "card_unfreeze": Action(("card",), lambda slots: _card(slots, Kind.CARD_UNFREEZE)),
     "card_activate": Action(("card",), lambda slots: _card(slots, Kind.CARD_ACTIVATE)),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from llm_banking.banking.core import AccountKind
 from llm_banking.dialogue.approval import is_bare_yes
+from llm_banking.dialogue.asked import PLANNED_PAYMENTS, asks_for_planned
 from llm_banking.dialogue.tracker import Tracker
 from llm_banking.nlu.doubt import MAX_OPTIONS
 from llm_banking.nlu.reader import Reading
@@ -36,11 +37,12 @@ SaidKind = Literal[
     "option",
     "card",
     "charge",
+    "schedule",
     "word",
 ]
 """Kinds of words: `later` is another day than today, a stretch of days or a repetition, `today` is now, `quantity` is
-"half" and the like, `phrase` is what follows "to" or "from" and may name an account or a payee, or nothing. `card` and
-`charge` are a whole request, which may tell one, and `word` one that the flow lists.
+"half" and the like, `phrase` is what follows "to" or "from" and may name an account or a payee, or nothing. `card`,
+`charge` and `schedule` are a whole request, which may tell one, and `word` one that the flow lists.
 """
 
 PERSON = "speak_to_agent"
@@ -64,11 +66,15 @@ _NONE = re.compile(r"^\W*(none|neither)( of (them|these|those))?\W*$", re.IGNORE
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer an intent, about one kind of account where the customer named one."""
+    """Answer an intent, about one kind of account where the customer named one.
+
+    `planned`: from the customer's planned payments, instead of how one is planned.
+    """
 
     intent: str
     confidence: float
     account_kind: AccountKind | None = None
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +225,14 @@ def _answers_alike(one: Command, other: Command) -> bool:
     """Whether two commands give the same answer, however sure each is."""
     if not (isinstance(one, Answer) and isinstance(other, Answer)):
         return False
-    return (one.intent, one.account_kind) == (other.intent, other.account_kind)
+    return (one.intent, one.account_kind, one.planned) == (other.intent, other.account_kind, other.planned)
 
 
 def propose(reading: Reading | Request, tracker: Tracker, answer_confidence: float) -> Command:
     """Choose the command for a message, or for one request of it, in the light of the conversation so far."""
     chosen = choice_of_offered(reading, tracker)
+    if chosen is None and asks_for_planned(reading.text):
+        chosen = Answer(PLANNED_PAYMENTS, 1.0, planned=True)
     if chosen is not None:
         return chosen
     kind = named_account(reading.slots)

@@ -20,10 +20,11 @@ from llm_banking.nlu.slots import normalise_amount, normalise_date
 
 MAX_QUOTED_CHARS = 40
 MAX_NOTE_CHARS = 80
-_SAID_AS = {"card": ("card",), "charge": ("charge",)}
+_SAID_AS = {"card": ("card",), "charge": ("charge",), "schedule": ("schedule",)}
 _NONE_SUCH = {
     "card": "You have no such card that I can use for this.",
     "charge": "I find no such charge among your latest ones.",
+    "schedule": "I find no such planned payment of yours.",
 }
 
 

@@ -15,10 +15,11 @@ import yaml
 
 from llm_banking.banking.core import AccountKind, CardStatus
 from llm_banking.dialogue.actions import ACTIONS
+from llm_banking.dialogue.asked import REQUESTS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError
 
-SlotType = Literal["money", "own_account", "payee", "date", "when", "text", "card", "option", "charge"]
+SlotType = Literal["money", "own_account", "payee", "date", "when", "text", "card", "option", "charge", "schedule"]
 MAX_STEPS = 40
 _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "money": ("money",),
@@ -30,6 +31,7 @@ _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "card": ("card",),
     "option": ("option",),
     "charge": ("charge",),
+    "schedule": ("schedule",),
 }
 _ANY_ACCOUNT = tuple(AccountKind)
 
@@ -172,7 +174,7 @@ class _FlowReader:
         document = self._fields(raw, 1, {"flow", "title", "starts_on", "slots", "steps"})
         starts_on = self._words(document, "starts_on")
         for intent in starts_on:
-            if intent not in self._intents:
+            if intent not in {*self._intents, *REQUESTS}:
                 self._refuse(document, f"starts on the unknown intent '{intent}'")
         raw_slots = self._fields(document["slots"], document.line, None)
         slots = {name: self._slot(name, one, raw_slots.line) for name, one in raw_slots.items()}

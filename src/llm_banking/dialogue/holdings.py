@@ -30,10 +30,18 @@ from llm_banking.banking.payees import payees_of
 from llm_banking.dialogue.flow_files import SlotSpec
 from llm_banking.dialogue.own_cards import card_choice, cards_meant, names_a_card, usable_cards
 from llm_banking.dialogue.own_charges import charge_choice, charges_meant
+from llm_banking.dialogue.own_schedules import (
+    PlannedPayment,
+    names_a_schedule,
+    planned_payments,
+    schedule_choice,
+    schedules_meant,
+)
 from llm_banking.dialogue.tracker import MAX_CHOICES, Choice
 from llm_banking.kit.clock import utc_now
 from llm_banking.nlu.slots import normalise_account, normalise_bill_type
 from llm_banking.nlu.slots.lexicon import word_set
+from llm_banking.operations.schedule_records import MAX_PAGE_ROWS, schedules_of
 
 ALIKE = 0.75
 """Share of letters in common from which a name is near enough to ask about (Ratcliff and Obershelp 1988)."""
@@ -57,12 +65,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """One customer's accounts, payees and cards, and what was charged lately."""
+    """One customer's accounts, payees, cards and planned payments, and what was charged lately."""
 
     accounts: Sequence[AccountDetails] = ()
     payees: Sequence[Payee] = ()
     cards: Sequence[CardDetails] = ()
     charges: Sequence[Charge] = ()
+    schedules: Sequence[PlannedPayment] = ()
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -79,9 +88,14 @@ class Holdings:
         """The own cards that a slot takes."""
         return tuple(card_choice(one) for one in usable_cards(self.cards, spec.statuses))
 
+    def schedule_choices(self) -> tuple[Choice, ...]:
+        """The own planned payments, the soonest first."""
+        return tuple(schedule_choice(one) for one in self.schedules)
+
     def tells(self, text: str, spec: SlotSpec) -> bool:
         """Whether a text says which value of a slot is meant, be it one that there is not."""
-        return bool(self.match(text, spec).choices) or (spec.type == "card" and names_a_card(text))
+        named = (spec.type == "card" and names_a_card(text)) or (spec.type == "schedule" and names_a_schedule(text))
+        return named or bool(self.match(text, spec).choices)
 
     def payee_choices(self, spec: SlotSpec) -> tuple[Choice, ...]:
         """The payees that a slot takes."""
@@ -97,6 +111,9 @@ class Holdings:
         if spec.type == "charge":
             charges = tuple(charge_choice(one) for one in charges_meant(text, self.charges))
             return Match(charges[:MAX_CHOICES], sure=len(charges) == 1)
+        if spec.type == "schedule":
+            planned = tuple(schedule_choice(one) for one in schedules_meant(text, self.schedules))
+            return Match(planned[:MAX_CHOICES], sure=len(planned) == 1)
         text = text[:MAX_NAME_CHARS]
         exact = tuple(one for one in self.payee_choices(spec) if words_of(one.label) in _readings(text))
         if exact:
@@ -131,6 +148,7 @@ async def holdings_of(session: AsyncSession, owner_id: UUID) -> Holdings:
         await payees_of(session, owner_id),
         await list_cards(session, owner_id),
         [one for one in charges if one.id not in disputed],
+        planned_payments(await schedules_of(session, owner_id, limit=MAX_PAGE_ROWS, active=True)),
     )
 
 

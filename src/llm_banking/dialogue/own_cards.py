@@ -10,7 +10,11 @@ from llm_banking.banking.core import CardDetails, CardStatus
 from llm_banking.dialogue.tracker import Choice
 from llm_banking.nlu.slots.lexicon import word_set
 
-_DIGITS = re.compile(r"(?<![\d.,])(\d{4})(?![\d]|[.,]\d)")
+_DIGITS = re.compile(
+    r"(?<![\d.,$€£])(?<!\bto )(?<!\bof )(?<!\bat )(\d{4})(?!\d|[.,]\d| ?(?:dollars?|bucks|usd|a day|per day|daily)\b)",
+    re.IGNORECASE,
+)
+"""Four figures that end a card's number, and are no amount."""
 _SAID_TO_BE = re.compile(
     r"\b(?:(?:my|the|our|his|her|their)\s+(?P<what>(?:[\w&-]+\s+){1,3}?)card\b|\w+['\u2019]s\s+(?:[\w&-]+\s+){0,2}card\b)",
     re.IGNORECASE,

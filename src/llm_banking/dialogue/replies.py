@@ -37,6 +37,8 @@ class AccountFacts:
     balances: Sequence[AccountDetails] = ()
     transactions: Sequence[BookedTransaction] = ()
     cases: Sequence[Case] = ()
+    planned: str = ""
+    """What is said of planned payments; `cases` are then those it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,10 @@ def _answer(command: Answer, knowledge: Knowledge, facts: AccountFacts | None) -
         return _from_entry(
             entry, _statements_text(facts.balances), command.confidence, knowledge, _cite_accounts(facts.balances)
         )
-    if facts is not None and facts.cases:
+    if facts is not None and (facts.cases or facts.planned):
         cited = tuple(Citation("case", str(one.id), one.title) for one in facts.cases)
-        return _from_entry(entry, "\n".join(one.text for one in facts.cases), command.confidence, knowledge, cited)
+        text = facts.planned or "\n".join(one.text for one in facts.cases)
+        return _from_entry(entry, text, command.confidence, knowledge, cited)
     return _from_entry(entry, entry.text, command.confidence, knowledge, _cite(entry))
 
 

@@ -15,7 +15,7 @@ from llm_banking.dialogue.flow_files import Flow, SlotSpec, SlotType
 from llm_banking.dialogue.said import Part, said_in
 from llm_banking.nlu.requests import Request
 
-WHOLE: Mapping[SlotType, SaidKind] = {"card": "card", "charge": "charge"}
+WHOLE: Mapping[SlotType, SaidKind] = {"card": "card", "charge": "charge", "schedule": "schedule"}
 """Slots that are told by a whole request, and the kind of words that it is then."""
 
 

@@ -15,13 +15,12 @@ from llm_banking.banking.core import AccountKind
 from llm_banking.banking.disputes import disputes_of
 from llm_banking.banking.loans import applications_of
 from llm_banking.dialogue import repository, wording
-from llm_banking.dialogue.cases import applications_told, disputes_told
+from llm_banking.dialogue.cases import Case, applications_told, disputes_told
 from llm_banking.dialogue.commands import (
     ACCOUNT_INTENTS,
     APPLICATIONS,
     DISPUTES,
     Answer,
-    Command,
     Proposal,
     accepts_person,
     propose_all,
@@ -31,6 +30,7 @@ from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.handoff_rules import HandoffRules
 from llm_banking.dialogue.handoffs import open_handoff
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
+from llm_banking.dialogue.own_schedules import planned_payments, told_of
 from llm_banking.dialogue.replies import AccountFacts, Reply
 from llm_banking.dialogue.several import compose_turn
 from llm_banking.dialogue.talk import Teller, may_move_money
@@ -42,6 +42,7 @@ from llm_banking.knowledge.service import Knowledge
 from llm_banking.nlu.reader import Reading
 from llm_banking.nlu.requests import Request
 from llm_banking.operations.gate import Gate
+from llm_banking.operations.schedule_records import MAX_PAGE_ROWS, schedules_of
 
 TITLE_CHARS = 60
 ENGINE = "template"
@@ -101,7 +102,7 @@ async def handle_turn(
     tracker = found.model_copy(update={"turn": found.turn + 1})
 
     async def words(proposals: Sequence[Proposal]) -> Reply:
-        facts = [await _facts(session, chat.user_id, one.command, account_kind) for one in proposals]
+        facts = [await _facts(session, chat.user_id, one, account_kind) for one in proposals]
         return compose_turn(proposals, facts, tracker, knowledge)
 
     may = may_move_money(caller, chat.user_id)
@@ -214,8 +215,11 @@ async def _store(
 
 
 async def _facts(
-    session: AsyncSession, owner_id: UUID, command: Command, account_kind: AccountKind | None
+    session: AsyncSession, owner_id: UUID, proposal: Proposal, account_kind: AccountKind | None
 ) -> AccountFacts | None:
+    command = proposal.command
+    if isinstance(command, Answer) and command.planned:
+        return await _planned(session, owner_id, proposal.text)
     if isinstance(command, Answer) and command.intent == DISPUTES:
         return AccountFacts(cases=disputes_told(await disputes_of(session, owner_id)))
     if isinstance(command, Answer) and command.intent == APPLICATIONS:
@@ -227,3 +231,9 @@ async def _facts(
     if command.intent != "transaction_history":
         return AccountFacts(balances=held)
     return AccountFacts(balances=held, transactions=await banking.latest_transactions(session, owner_id, kind))
+
+
+async def _planned(session: AsyncSession, owner_id: UUID, text: str) -> AccountFacts:
+    rows = await schedules_of(session, owner_id, limit=MAX_PAGE_ROWS, active=True)
+    words, told = told_of(text, planned_payments(rows))
+    return AccountFacts(cases=[Case(one.id, one.title, "") for one in told], planned=words)

@@ -35,7 +35,9 @@ Happened = Literal[
     "resumed",
     "fault",
 ]
-ValueKind = Literal["money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge"]
+ValueKind = Literal[
+    "money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge", "schedule"
+]
 
 
 class _Remembered(BaseModel):

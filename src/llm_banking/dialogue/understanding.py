@@ -9,6 +9,7 @@ from datetime import date
 
 from llm_banking.dialogue.about import moves_money, topic_of
 from llm_banking.dialogue.approval import is_bare_yes
+from llm_banking.dialogue.asked import asks_for_planned, request_of
 from llm_banking.dialogue.commands import (
     LAST,
     ORDINALS,
@@ -126,6 +127,11 @@ class Understanding:
 
     def _starts(self, part: Part) -> Flow | None:
         """The flow that a request begins: its intent is one, surely, or all that it may be is a payment of so much."""
+        if asks_for_planned(part.text):
+            return None
+        asked = self._asked_for(part)
+        if asked is not None:
+            return asked
         flow = self.flows.by_intent.get(part.intent)
         if flow is None or not part.in_scope or _ASKS.search(part.text):
             return None
@@ -138,7 +144,13 @@ class Understanding:
         paid = set(part.options) <= {*paying, *_ALSO_PAID} and any(one.kind == "amount" for one in said)
         return flow if part.confidence >= self.answer_confidence or paid else None
 
+    def _asked_for(self, part: Part) -> Flow | None:
+        """The flow that a request begins by its words, whatever the model takes it for."""
+        return self.flows.by_intent.get(request_of(part.text) or "")
+
     def _start(self, flow: Flow, part: Part) -> StartFlow:
+        if flow is self._asked_for(part):
+            return StartFlow(flow.name, flow.starts_on[0], 1.0, said_of(flow, part, self.today))
         return StartFlow(flow.name, part.intent, part.confidence, said_of(flow, part, self.today))
 
     def _in_flow(self, reading: Reading, tracker: Tracker, frame: Frame) -> tuple[Proposal, ...]:
@@ -157,7 +169,7 @@ class Understanding:
             if len(parts) > 1 and part.intent in {"affirm", *COURTESIES} and not said_in(part, self.today):
                 continue
             begun = any(isinstance(one.command, StartFlow) for one in out)
-            found = self._next_payment(part) if begun else None
+            found = (self._next_payment(part) if begun else None) or self._by_words(part, tracker, frame)
             out += [Proposal(part.text, one) for one in (found or self._of_part(part, tracker, frame))]
         return tuple(out)
 
@@ -167,6 +179,21 @@ class Understanding:
         own = flow is not None and "amount" in kinds and kinds & {"name", "bill", "account", "phrase"}
         return (self._start(flow, part),) if flow is not None and own else None
 
+    def _by_words(self, part: Part, tracker: Tracker, frame: Frame) -> tuple[Command, ...] | None:
+        """What is asked of planned payments, or another flow that begins by its words, over the one in work.
+
+        While a payment is being planned, "cancel the planned payment" means that one, unless another is named.
+        """
+        if asks_for_planned(part.text):
+            return (propose(part, Tracker(turn=tracker.turn), self.answer_confidence),)
+        flow = self._asked_for(part)
+        if flow is None or flow.name == frame.flow:
+            return None
+        spec = flow.slots.get("schedule")
+        if spec is not None and "when" in frame.slots and not self.holdings.match(part.text, spec).choices:
+            return (Cancel(),)
+        return (self._start(flow, part),)
+
     def _answer_to_prompt(self, reading: Reading, prompt: Prompt | None) -> Command | None:
         if prompt is None:
             return None
@@ -174,7 +201,7 @@ class Understanding:
         if prompt.asks == "approval" and prompt.pending_id is not None and agrees:
             return Confirm(prompt.pending_id)
         if prompt.asks == "choice" or prompt.choices:
-            picked = _picked(reading.text, len(prompt.choices), yes=is_bare_yes(reading.text))
+            picked = _picked(reading.text, prompt.choices, yes=is_bare_yes(reading.text))
             if picked is not None and prompt.slot is not None:
                 said = Said("option", reading.text, 0, len(reading.text), option=picked)
                 return SetSlot(prompt.slot, said)
@@ -188,7 +215,7 @@ class Understanding:
             yield AboutThis(topic)
             return
         said = () if _ASKS.search(part.text) and not corrects(part.text) else self._meant(part, flow, asked)
-        if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not _values(said):
+        if self._calls_off(part, said):
             later = "?" in part.text and _LATER_CANCEL.search(part.text)
             yield Answer("cancel_transfer", part.confidence) if later else Cancel()
             return
@@ -210,6 +237,15 @@ class Understanding:
             yield _set(frame, *bare)
             return
         yield self._besides(part, flow, tracker)
+
+    def _calls_off(self, part: Part, said: Sequence[Said]) -> bool:
+        """Whether a request gives up the flow in work; one that tells which planned payment to cancel does not."""
+        return (
+            self._sure(part)
+            and part.intent in ("cancel", "cancel_transfer")
+            and not _values(said)
+            and all(one.kind != "schedule" for one in said)
+        )
 
     def _besides(self, part: Part, flow: Flow, tracker: Tracker) -> Command:
         """What fills no slot: a no, a question, another matter, or nothing that is understood."""
@@ -265,6 +301,8 @@ class Understanding:
         )
         found = []
         told = said_of(flow, part, self.today)
+        if asked is not None and asked.type == "money" and bare_amount(part.text, 0) is not None:
+            told = tuple(one for one in told if one.kind != "card")  # four figures are the amount, and no card's
         if told and not any(one.kind in ("amount", "quantity", "negative_amount", "note") for one in told):
             lone = lone_amount(part, told)
             told = (*told, lone) if lone is not None else told
@@ -312,8 +350,11 @@ def _asked(flow: Flow, frame: Frame) -> SlotSpec | None:
     return flow.slots[step.slot] if isinstance(step, Collect) and step.slot not in frame.slots else None
 
 
-def _picked(text: str, choices: int, *, yes: bool) -> int | None:
-    """The number of the offered choice that a text takes."""
+def _picked(text: str, offered: Sequence[Choice], *, yes: bool) -> int | None:
+    """The number of the offered choice that a text takes, by its place or as it was offered, word for word."""
+    labels, choices = [one.label for one in offered], len(offered)
+    if text.strip() in labels:
+        return labels.index(text.strip())
     if choices == 1 and yes:
         return 0
     for number, pattern in enumerate(ORDINALS[:choices]):

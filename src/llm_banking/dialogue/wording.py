@@ -36,6 +36,10 @@ NO_YES_NOW = (
 EXPIRED = "The time to confirm was over, and nothing was sent. Here it is once more."
 NO_ACCOUNT = "You have no account that I could take the money from, so I have not begun it."
 NO_CARD = "You have no card with which this can be done, so I have not begun it."
+NO_SCHEDULE = (
+    "You have no planned payment and no standing order, so there is nothing to cancel. A payment that was made already "
+    "is another matter: ask me how a transfer is cancelled."
+)
 SAME_ACCOUNT = "The money cannot go to the account that it comes from."
 STOPPED_FOR_PERSON = "I stopped what we were doing. Nothing was sent."
 SIGN_IN = "I can do that for you right here once you are signed in. Sign in first, then ask me again."

@@ -32,6 +32,10 @@ PLANS = "schedule_payment"
 """Who asks for this wants another day than today, named or not."""
 
 
+_HAS_NONE = {"own_account": wording.NO_ACCOUNT, "card": wording.NO_CARD, "schedule": wording.NO_SCHEDULE}
+"""What is said to who has nothing that a slot could take."""
+
+
 class Work:
     """One turn in the making. `stack` has the frame in work last; `lines` are the paragraphs of the reply."""
 
@@ -262,8 +266,8 @@ class Work:
             return
         taken = {one.value for one in frame.slots.values()}
         choices = tuple(one for one in self._own(spec) if one.value not in taken)[:MAX_CHOICES]
-        if not choices and spec.type in ("own_account", "card"):
-            self.refuse(wording.NO_CARD if spec.type == "card" else wording.NO_ACCOUNT, flow.name)
+        if not choices and spec.type in _HAS_NONE:
+            self.refuse(_HAS_NONE[spec.type], flow.name)
             self.stack.pop()
             return
         self.prompt = Prompt(asks="slot", slot=step.slot, choices=choices)
@@ -271,9 +275,9 @@ class Work:
         self.note("asked", step.slot)
 
     def takes_the_only_one(self, flow: Flow, step: Collect) -> bool:
-        """Fill a card's slot with the only card there is for it, where the customer did not name another one."""
+        """Fill a slot with the only card or planned payment there is for it, where no other one was named."""
         frame, spec = self.stack[-1], flow.slots[step.slot]
-        choices = self._holdings.card_choices(spec) if spec.type == "card" else ()
+        choices = self._own(spec) if spec.type in ("card", "schedule") else ()
         asked = self.before.prompt is not None and self.before.prompt.slot == spec.name
         named = any(
             one.turn == self.before.turn and one.of == spec.name for one in self.events if one.what == "refused"
@@ -289,6 +293,8 @@ class Work:
         """What the customer has to choose from."""
         if spec.type == "card":
             return self._holdings.card_choices(spec)
+        if spec.type == "schedule":
+            return self._holdings.schedule_choices()
         return self._holdings.account_choices(spec) if spec.type == "own_account" else ()
 
     def miss(self) -> None:

@@ -407,7 +407,7 @@ class PlantedError(Exception):
     "step",
     [
         "llm_banking.operations.schedules.as_shown",
-        "llm_banking.operations.payments.ledger_store.post",
+        "llm_banking.operations.payments.core.post",
         "llm_banking.operations.payments.note_first_payment",
         "llm_banking.operations.schedules.PaymentRun",
         "llm_banking.operations.schedules.Schedules._go_on",

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from llm_banking.dialogue import engine, service, understanding
+from llm_banking.dialogue import engine, filling, service, understanding
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.engine import FlowTurn
 from llm_banking.dialogue.escalation import Escalation
@@ -287,6 +287,7 @@ def whole(choices: tuple[Any, ...]) -> Match:
         (clauses, "_pays_on", lambda *_: False, "several_requests/two_kinds_of_bill"),
         (Work, "_become_what_fits", lambda *_: None, "corrections/a_bill_becomes_a_transfer"),
         (Payment, "told", Payment.summary, "happy_path/the_receipt"),
+        (filling, "months_of", lambda _: 24, "loans/another_term_voids_what_was_shown"),
     ],
     ids=[
         "a correction that keeps the old",
@@ -299,6 +300,7 @@ def whole(choices: tuple[Any, ...]) -> Match:
         "two payments read as one",
         "a person where a company is due",
         "a receipt in the words of the question",
+        "a length of time that is not read anew",
     ],
 )
 async def test_a_conversation_sees_a_planted_fault(
@@ -322,7 +324,7 @@ async def test_a_conversation_sees_a_planted_fault(
 def test_there_are_conversations_of_every_kind() -> None:
     for name in (
         *("happy_path", "corrections", "cancellations", "clarifications", "attacks"),
-        *("digressions", "expiry", "several_requests", "handoff", "schedules"),
+        *("digressions", "expiry", "several_requests", "handoff", "schedules", "loans"),
     ):
         assert len(list((FOLDER / name).glob("*.yml"))) >= 8, name
 

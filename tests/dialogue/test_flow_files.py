@@ -40,7 +40,7 @@ def load(folder: Path, text: str, name: str = "gift.yml") -> object:
 def test_the_shipped_flows_are_sound() -> None:
     found = load_flows(INTENTS)
     cards = {"card_stop", "card_unfreeze", "card_activate", "card_replace"}
-    assert set(found.by_name) == {"transfer", "bill_payment", *cards, "dispute"}
+    assert set(found.by_name) == {"transfer", "bill_payment", *cards, "dispute", "loan_application"}
     assert found.by_intent["transfer_funds"].name == "transfer"
 
 

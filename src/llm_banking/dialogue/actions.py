@@ -10,7 +10,16 @@ from llm_banking.banking.disputes import DisputeReason
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.planning import wish_of
 from llm_banking.dialogue.tracker import Filled, ValueKind
-from llm_banking.operations.drafts import BillPayment, CardDraft, DisputeDraft, Draft, Kind, OwnTransfer, PayeeTransfer
+from llm_banking.operations.drafts import (
+    BillPayment,
+    CardDraft,
+    DisputeDraft,
+    Draft,
+    Kind,
+    LoanDraft,
+    OwnTransfer,
+    PayeeTransfer,
+)
 from llm_banking.operations.when import NOW, Wish
 
 Slots = Mapping[str, Filled]
@@ -72,6 +81,10 @@ def _dispute(slots: Slots) -> Draft:
     )
 
 
+def _loan(slots: Slots) -> Draft:
+    return LoanDraft(_value(slots, "amount", "money").as_money(), int(_value(slots, "months", "months").value))
+
+
 _NEEDS = ("destination", "amount", "source")
 ACTIONS: Mapping[str, Action] = {
     "own_transfer": Action(_NEEDS, _own_transfer),
@@ -79,6 +92,7 @@ ACTIONS: Mapping[str, Action] = {
     "bill_payment": Action(_NEEDS, _bill_payment),
     "card_stop": Action(("card", "how"), _card_stop),
     "dispute": Action(("charge", "reason"), _dispute),
+    "loan_application": Action(("amount", "months"), _loan),
     "card_unfreeze": Action(("card",), lambda slots: _card(slots, Kind.CARD_UNFREEZE)),
     "card_activate": Action(("card",), lambda slots: _card(slots, Kind.CARD_ACTIVATE)),
     "card_replace": Action(("card",), lambda slots: _card(slots, Kind.CARD_REPLACE)),

@@ -18,7 +18,7 @@ from llm_banking.dialogue.actions import ACTIONS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError
 
-SlotType = Literal["money", "own_account", "payee", "date", "when", "text", "card", "option", "charge"]
+SlotType = Literal["money", "own_account", "payee", "date", "when", "text", "card", "option", "charge", "months"]
 MAX_STEPS = 40
 _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "money": ("money",),
@@ -30,6 +30,7 @@ _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "card": ("card",),
     "option": ("option",),
     "charge": ("charge",),
+    "months": ("months",),
 }
 _ANY_ACCOUNT = tuple(AccountKind)
 

@@ -35,7 +35,9 @@ Happened = Literal[
     "resumed",
     "fault",
 ]
-ValueKind = Literal["money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge"]
+ValueKind = Literal[
+    "money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge", "months"
+]
 
 
 class _Remembered(BaseModel):
@@ -47,7 +49,7 @@ class _Remembered(BaseModel):
 class Choice(_Remembered):
     """A value that a slot can take. `label` is what is read.
 
-    `value` is an id, "50.00 USD", an ISO date, the name of an option or the text.
+    `value` is an id, "50.00 USD", an ISO date, a number of months, the name of an option or the text.
     """
 
     kind: ValueKind

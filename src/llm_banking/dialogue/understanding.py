@@ -35,6 +35,7 @@ from llm_banking.dialogue.commands import (
 )
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec, SlotType
 from llm_banking.dialogue.holdings import Holdings, words_of
+from llm_banking.dialogue.loan_terms import months_of
 from llm_banking.dialogue.said import (
     MAX_ANSWER_CHARS,
     Part,
@@ -45,7 +46,7 @@ from llm_banking.dialogue.said import (
     only_values,
     said_in,
 )
-from llm_banking.dialogue.said_of import WHOLE, said_of
+from llm_banking.dialogue.said_of import WHOLE, is_replaced, said_of
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
 from llm_banking.nlu.payments import only_quotes_a_payment
 from llm_banking.nlu.reader import Reading
@@ -78,12 +79,13 @@ _TYPES: Mapping[SaidKind, SlotType] = {
     "today": "when",
     "note": "text",
     "word": "option",
+    "term": "months",
     **{said: slot for slot, said in WHOLE.items()},
 }
 """Kinds of words that are for slots of one type."""
 _LOOKED_UP = ("name", "phrase", *WHOLE.values())
 """Kinds of words that count only where something that the customer has is called so."""
-_NO_ORDER = frozenset({"phrase", "later", "today", "word", *WHOLE.values()})
+_NO_ORDER = frozenset({"phrase", "later", "today", "word", "term", *WHOLE.values()})
 """What a question holds as well as an order does."""
 
 
@@ -187,6 +189,10 @@ class Understanding:
         if topic is not None:
             yield AboutThis(topic)
             return
+        figure = None if flow.pays else self._figure(part, flow, asked)
+        if figure is not None:
+            yield _set(frame, *figure)
+            return
         said = () if _ASKS.search(part.text) and not corrects(part.text) else self._meant(part, flow, asked)
         if self._sure(part) and part.intent in ("cancel", "cancel_transfer") and not _values(said):
             later = "?" in part.text and _LATER_CANCEL.search(part.text)
@@ -240,16 +246,23 @@ class Understanding:
         same = {*words_of(already.label), *words_of(already.text)}
         return any(not set(words_of(one.text)) & same for one in goes_to)
 
+    def _figure(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
+        """The figure that answers a question for one, and begins no payment."""
+        wanted = asked is not None and asked.type in ("money", "months")
+        return self._bare(part, flow, asked) if wanted and not any(one.isalpha() for one in part.text) else None
+
     def _bare(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
         """The value that a short answer is, as a whole, and the slot that it is for."""
         start = part.start if isinstance(part, Request) else 0
+        core, first, last = core_of(part.text, start)
+        if asked is not None and asked.type == "months" and months_of(core) is not None:
+            return asked, Said("term", core, first, last)
         amount = bare_amount(part.text, start)
         money = next((one for one in flow.slots.values() if one.type == "money"), None)
         if amount is not None and money is not None:
             return money, amount
         if len(part.text) > MAX_ANSWER_CHARS:
             return None
-        core, first, last = core_of(part.text, start)
         if not core or len(words_of(core)) > MAX_NAME_WORDS:
             return None
         open_slots = [asked] if asked is not None else self._correctable(part, flow)
@@ -267,7 +280,8 @@ class Understanding:
         told = said_of(flow, part, self.today)
         if told and not any(one.kind in ("amount", "quantity", "negative_amount", "note") for one in told):
             lone = lone_amount(part, told)
-            told = (*told, lone) if lone is not None else told
+            another = lone is not None and any(one.kind == "term" for one in told) and is_replaced(lone, part)
+            told = told if lone is None or another else (*told, lone)
         for one in told:
             spec = slot_for(flow, one, {}, self.holdings) if one.kind in (*_LOOKED_UP, "today") else None
             if one.kind == "today" and spec is None:

@@ -70,6 +70,7 @@ _LATER_CANCEL = re.compile(
 _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
+_FIGURE = re.compile(r"\s*(?P<sign>[$€£]?)\s?(?P<figure>\d(?:[\d.,]*\d)?)[\s.!]*")
 MAX_NAME_WORDS = 5
 _TYPES: Mapping[SaidKind, SlotType] = {
     "amount": "money",
@@ -248,8 +249,13 @@ class Understanding:
 
     def _figure(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
         """The figure that answers a question for one, and begins no payment."""
-        wanted = asked is not None and asked.type in ("money", "months")
-        return self._bare(part, flow, asked) if wanted and not any(one.isalpha() for one in part.text) else None
+        found = _FIGURE.fullmatch(part.text)
+        if found is None or asked is None or asked.type not in ("money", "months"):
+            return None
+        if asked.type == "money" or found["sign"]:
+            return self._bare(part, flow, asked)
+        start = part.start if isinstance(part, Request) else 0
+        return asked, Said("term", found["figure"], start + found.start("figure"), start + found.end("figure"))
 
     def _bare(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
         """The value that a short answer is, as a whole, and the slot that it is for."""

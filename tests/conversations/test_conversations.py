@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from llm_banking.dialogue import commands, engine, holdings, service, understanding
+from llm_banking.dialogue import commands, engine, filling, holdings, service, understanding
 from llm_banking.dialogue.approval import is_bare_yes
 from llm_banking.dialogue.engine import FlowTurn
 from llm_banking.dialogue.escalation import Escalation
@@ -296,6 +296,7 @@ def whole(choices: tuple[Any, ...]) -> Match:
         (commands, "asks_for_planned", lambda _: False, "schedules/which_are_planned"),
         (holdings, "names_a_schedule", lambda _: False, "schedules/cancel_of_somebody_else"),
         (Understanding, "_calls_off", calls_off_by_the_verb, "schedules/cancel_asks_which"),
+        (filling, "months_of", lambda _: 24, "loans/another_term_voids_what_was_shown"),
     ],
     ids=[
         "a correction that keeps the old",
@@ -311,6 +312,7 @@ def whole(choices: tuple[Any, ...]) -> Match:
         "a question about what is planned answered by the nearest entry",
         "a planned payment to somebody who is not on the list",
         "a cancel that names one taken as a cancel of the question",
+        "a length of time that is not read anew",
     ],
 )
 async def test_a_conversation_sees_a_planted_fault(
@@ -334,7 +336,7 @@ async def test_a_conversation_sees_a_planted_fault(
 def test_there_are_conversations_of_every_kind() -> None:
     for name in (
         *("happy_path", "corrections", "cancellations", "clarifications", "attacks"),
-        *("digressions", "expiry", "several_requests", "handoff", "schedules"),
+        *("digressions", "expiry", "several_requests", "handoff", "schedules", "loans"),
     ):
         assert len(list((FOLDER / name).glob("*.yml"))) >= 8, name
 

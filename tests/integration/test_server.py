@@ -25,7 +25,7 @@ SERVE = [sys.executable, "-m", "llm_banking.cli", "serve", "--demo"]
 BALANCE = {"message": "What is my account balance?", "customer_id": "CUST001"}
 
 
-def eventually(check: Callable[[], bool], timeout_s: float = 15) -> bool:
+def eventually(check: Callable[[], bool], timeout_s: float = 60) -> bool:
     """Whether a check comes true before the time is up."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -86,7 +86,8 @@ def test_a_name_before_an_amount(text: str, name: str, amount: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["send 50", "make it 60", "account 1234", "ending 4144", "no 60", "add 5", "pay 40 to X"]
+    "text",
+    ["send 50", "make it 60", "account 1234", "ending 4144", "no 60", "add 5", "pay 40 to X", "what would 10,000 over"],
 )
 def test_no_name_before_an_amount(text: str) -> None:
     assert "name" not in spans_of_payment(text)

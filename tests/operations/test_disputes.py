@@ -121,8 +121,9 @@ async def test_what_is_no_charge_cannot_be_disputed(world: World, ana: Customer)
     paid = (await ana.done((await ana.propose(ana.send(await ana.payee(ben), "1.00"))).id)).entry_id
     assert own is not None
     assert paid is not None
-    async with ben.transaction() as session:
-        received = await session.scalar(text("SELECT entry_id FROM postings WHERE amount_minor > 0 LIMIT 1"))
+    async with ana.transaction() as session:
+        earliest = "SELECT entry_id FROM postings WHERE amount_minor > 0 ORDER BY booked_at, entry_id LIMIT 1"
+        received = await session.scalar(text(earliest))
     for entry_id in (uuid4(), theirs, own, received):
         with pytest.raises(TransactionNotFoundError):
             await ana.propose(DisputeDraft(entry_id, MINE))

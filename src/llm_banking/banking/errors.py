@@ -188,7 +188,9 @@ class LoanTermsRefusedError(LlmBankingError):
 
     code = "INVALID_REQUEST"
 
-    def __init__(self, least: Money, most: Money, months: tuple[int, int]) -> None:
+    def __init__(self, least: Money, most: Money, months: tuple[int, int], *, wrong: tuple[str, ...]) -> None:
+        """`wrong` names what does not fit: "amount", "months" or both."""
+        self.wrong = wrong
         super().__init__(
             f"The bank lends {least.display()} to {most.display()} over {months[0]} to {months[1]} months. Choose an "
             "amount and a term within that."

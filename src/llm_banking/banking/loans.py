@@ -95,9 +95,11 @@ class LoanRules:
     def quote(self, amount: Money, months: int) -> Amortisation:
         """What a loan costs, to the cent. Raises LoanTermsRefusedError, and as `amortise` does."""
         least, most = self.months
-        fits = amount.currency == self.least.currency and least <= months <= most
-        if not fits or not self.least.amount_minor <= amount.amount_minor <= self.most.amount_minor:
-            raise LoanTermsRefusedError(self.least, self.most, self.months)
+        lent = amount.currency == self.least.currency
+        lent = lent and self.least.amount_minor <= amount.amount_minor <= self.most.amount_minor
+        wrong = (*(() if lent else ("amount",)), *(() if least <= months <= most else ("months",)))
+        if wrong:
+            raise LoanTermsRefusedError(self.least, self.most, self.months, wrong=wrong)
         rate = next(percent for up_to, percent in self.rates if months <= up_to)
         return amortise(LoanTerms(amount, rate, months))
 

@@ -17,6 +17,7 @@ from llm_banking.operations.drafts import (
     DisputeDraft,
     Draft,
     Kind,
+    LoanDraft,
     OwnTransfer,
     PayeeTransfer,
 )
@@ -90,6 +91,10 @@ def _dispute(slots: Slots) -> Draft:
     )
 
 
+def _loan(slots: Slots) -> Draft:
+    return LoanDraft(_value(slots, "amount", "money").as_money(), int(_value(slots, "months", "months").value))
+
+
 _NEEDS = ("destination", "amount", "source")
 ACTIONS: Mapping[str, Action] = {
     "own_transfer": Action(_NEEDS, _own_transfer),
@@ -99,6 +104,7 @@ ACTIONS: Mapping[str, Action] = {
     "card_limits": Action(("card", "limit"), _card_limits),
     "cancel_schedule": Action(("schedule",), _cancel_schedule),
     "dispute": Action(("charge", "reason"), _dispute),
+    "loan_application": Action(("amount", "months"), _loan),
     "card_unfreeze": Action(("card",), lambda slots: _card(slots, Kind.CARD_UNFREEZE)),
     "card_activate": Action(("card",), lambda slots: _card(slots, Kind.CARD_ACTIVATE)),
     "card_replace": Action(("card",), lambda slots: _card(slots, Kind.CARD_REPLACE)),

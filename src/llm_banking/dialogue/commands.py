@@ -22,6 +22,8 @@ ACCOUNT_INTENTS = frozenset({"check_balance", "transaction_history", "get_statem
 """Intents that are answered from the customer's accounts, of which a follow-up may name another kind."""
 DISPUTES, APPLICATIONS = "dispute_status", "application_status"
 """Answered from the customer's own disputes and applications for loans, where there are any."""
+LOAN_QUOTES = frozenset({"loan_payment_estimate", "apply_for_loan", "loan_eligibility"})
+"""Answered with what the loan costs, where one is named."""
 
 SaidKind = Literal[
     "amount",
@@ -39,10 +41,12 @@ SaidKind = Literal[
     "charge",
     "schedule",
     "word",
+    "term",
 ]
 """Kinds of words: `later` is another day than today, a stretch of days or a repetition, `today` is now, `quantity` is
 "half" and the like, `phrase` is what follows "to" or "from" and may name an account or a payee, or nothing. `card`,
-`charge` and `schedule` are a whole request, which may tell one, and `word` one that the flow lists.
+`charge` and `schedule` are a whole request, which may tell one, `word` one that the flow lists, and `term` how long a
+loan shall run.
 """
 
 PERSON = "speak_to_agent"

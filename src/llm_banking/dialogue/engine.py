@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from llm_banking.banking.errors import LoanTermsRefusedError
 from llm_banking.dialogue import wording
 from llm_banking.dialogue.actions import ACTIONS
 from llm_banking.dialogue.approval import is_bare_yes
@@ -189,13 +190,15 @@ class FlowTurn:
         work.lines.append(wording.approval(shown, again=again))
 
     def _refused(self, error: LlmBankingError) -> None:
-        """The gate said no: another amount may do, or the operation is given up."""
+        """The gate said no: another amount or term may do, or the operation is given up."""
         if error.code not in _OTHER_AMOUNT | _GIVEN_UP:
             raise error
         work = self._work
         work.lines.append(error.message)
         work.note("refused", error.code)
-        if error.code in _OTHER_AMOUNT:
+        if isinstance(error, LoanTermsRefusedError):
+            work.drop(*error.wrong)
+        elif error.code in _OTHER_AMOUNT:
             work.drop(*(name for name, one in work.stack[-1].slots.items() if one.kind == "money"))
         else:
             work.stack.pop()

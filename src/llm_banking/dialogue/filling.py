@@ -13,6 +13,7 @@ from llm_banking.dialogue.commands import Said
 from llm_banking.dialogue.errors import FlowFaultError
 from llm_banking.dialogue.flow_files import SlotSpec
 from llm_banking.dialogue.holdings import Holdings
+from llm_banking.dialogue.loan_terms import months_choice, months_of
 from llm_banking.dialogue.said_of import option_in
 from llm_banking.dialogue.tracker import Choice, Filled
 from llm_banking.kit.money import Money
@@ -87,7 +88,7 @@ def value_of(said: Said, spec: SlotSpec, holdings: Holdings, offered: Sequence[C
     if spec.type == "date":
         day = normalise_date(said.text, today)
         return Got(Choice(kind="date", value=day, label=day)) if day else Refused("I could not read the day.")
-    if spec.type in ("text", "option"):
+    if spec.type in ("text", "option", "months"):
         return _worded(said, spec)
     return _named(said, spec, holdings)
 
@@ -96,10 +97,21 @@ def _worded(said: Said, spec: SlotSpec) -> Value:
     if spec.type == "text":
         text = " ".join(said.text.split())[:MAX_NOTE_CHARS]
         return Got(Choice(kind="text", value=text, label=text))
+    if spec.type == "months":
+        return _months(said)
     option = option_in(said.text, spec)
     if said.kind != "word" or option is None:
         raise FlowFaultError("Words were proposed as one of several options that are none.")
     return Got(Choice(kind="option", value=option, label=option.replace("_", " ")))
+
+
+def _months(said: Said) -> Value:
+    if said.kind != "term":
+        raise FlowFaultError("Words were proposed as a length of time that are none.")
+    months = months_of(said.text)
+    if months is None:
+        return Refused("I need one length of time, for example 24 months or 2 years.")
+    return Got(months_choice(months))
 
 
 def _money(said: Said, holdings: Holdings) -> Value:

@@ -19,7 +19,9 @@ from llm_banking.dialogue.asked import REQUESTS
 from llm_banking.dialogue.tracker import ValueKind
 from llm_banking.kit.errors import ConfigurationError
 
-SlotType = Literal["money", "own_account", "payee", "date", "when", "text", "card", "option", "charge", "schedule"]
+SlotType = Literal[
+    "money", "own_account", "payee", "date", "when", "text", "card", "option", "charge", "schedule", "months"
+]
 MAX_STEPS = 40
 _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "money": ("money",),
@@ -32,6 +34,7 @@ _TAKES: dict[SlotType, tuple[ValueKind, ...]] = {
     "option": ("option",),
     "charge": ("charge",),
     "schedule": ("schedule",),
+    "months": ("months",),
 }
 _ANY_ACCOUNT = tuple(AccountKind)
 

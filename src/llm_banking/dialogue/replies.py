@@ -32,13 +32,15 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """A signed-in customer's rows, as far as the command asks for them."""
+    """What is told of a signed-in customer's rows, or from the bank's rules, as far as the command asks for them."""
 
     balances: Sequence[AccountDetails] = ()
     transactions: Sequence[BookedTransaction] = ()
     cases: Sequence[Case] = ()
     planned: str = ""
     """What is said of planned payments; `cases` are then those it tells of."""
+    quote: str = ""
+    """What the loan costs that was asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ def _answer(command: Answer, knowledge: Knowledge, facts: AccountFacts | None) -
         return _from_entry(
             entry, _statements_text(facts.balances), command.confidence, knowledge, _cite_accounts(facts.balances)
         )
+    if facts is not None and facts.quote:
+        return _from_entry(entry, facts.quote, command.confidence, knowledge, ())
     if facts is not None and (facts.cases or facts.planned):
         cited = tuple(Citation("case", str(one.id), one.title) for one in facts.cases)
         text = facts.planned or "\n".join(one.text for one in facts.cases)

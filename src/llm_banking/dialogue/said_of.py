@@ -12,18 +12,23 @@ from datetime import date
 
 from llm_banking.dialogue.commands import Said, SaidKind
 from llm_banking.dialogue.flow_files import Flow, SlotSpec, SlotType
+from llm_banking.dialogue.loan_terms import terms_in
 from llm_banking.dialogue.said import Part, said_in
 from llm_banking.nlu.requests import Request
 
 WHOLE: Mapping[SlotType, SaidKind] = {"card": "card", "charge": "charge", "schedule": "schedule"}
 """Slots that are told by a whole request, and the kind of words that it is then."""
 
+_REPLACED = re.compile(r"\b(?:not|instead of|rather than|from)\s+\Z", re.IGNORECASE)
+
 
 def said_of(flow: Flow, part: Part, today: date) -> tuple[Said, ...]:
     """What a request says for the slots of a flow, in the order it is said; whole requests come last."""
     types = {one.type for one in flow.slots.values()}
     found = [one for one in said_in(part, today) if _fits(one, types)]
-    return (*found, *_listed(flow, part), *_whole(flow, part))
+    terms = list(_terms(part)) if "months" in types else []
+    found = [one for one in found if not any(_is_of_term(one, term, part) for term in terms)]
+    return (*found, *terms, *_listed(flow, part), *_whole(flow, part))
 
 
 def option_in(text: str, spec: SlotSpec) -> str | None:
@@ -62,6 +67,22 @@ def _option_at(text: str, spec: SlotSpec) -> tuple[str, re.Match[str]] | None:
         if found:
             return option, found
     return None
+
+
+def is_replaced(one: Said, part: Part) -> bool:
+    """Whether words only tell what something else takes the place of."""
+    return _REPLACED.search(part.text[: one.start - _start(part)]) is not None
+
+
+def _is_of_term(one: Said, term: Said, part: Part) -> bool:
+    """Whether words are a part of a length of time, or the number that it takes the place of ("36 months, not 24")."""
+    within = one.start < term.end and term.start < one.end
+    return within or is_replaced(one, part)
+
+
+def _terms(part: Part) -> Iterator[Said]:
+    for first, last in terms_in(part.text):
+        yield Said("term", part.text[first:last], _start(part) + first, _start(part) + last)
 
 
 def _whole(flow: Flow, part: Part) -> Iterator[Said]:

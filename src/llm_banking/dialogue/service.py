@@ -29,6 +29,7 @@ from llm_banking.dialogue.escalation import Escalation
 from llm_banking.dialogue.flow_files import Flows
 from llm_banking.dialogue.handoff_rules import HandoffRules
 from llm_banking.dialogue.handoffs import open_handoff
+from llm_banking.dialogue.loan_quotes import quoted
 from llm_banking.dialogue.models import ChatMessage, ChatSession, ModelMetrics
 from llm_banking.dialogue.own_schedules import planned_payments, told_of
 from llm_banking.dialogue.replies import AccountFacts, Reply
@@ -102,7 +103,11 @@ async def handle_turn(
     tracker = found.model_copy(update={"turn": found.turn + 1})
 
     async def words(proposals: Sequence[Proposal]) -> Reply:
-        facts = [await _facts(session, chat.user_id, one, account_kind) for one in proposals]
+        facts = []
+        for one in proposals:
+            quote = quoted(one, reading, tracker, gate.today(asked_at))
+            told = AccountFacts(quote=quote) if quote else None
+            facts.append(told or await _facts(session, chat.user_id, one, account_kind))
         return compose_turn(proposals, facts, tracker, knowledge)
 
     may = may_move_money(caller, chat.user_id)

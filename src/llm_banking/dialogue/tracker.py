@@ -36,7 +36,7 @@ Happened = Literal[
     "fault",
 ]
 ValueKind = Literal[
-    "money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge", "schedule"
+    "money", "own_account", "person", "biller", "date", "when", "text", "card", "option", "charge", "schedule", "months"
 ]
 
 
@@ -49,7 +49,7 @@ class _Remembered(BaseModel):
 class Choice(_Remembered):
     """A value that a slot can take. `label` is what is read.
 
-    `value` is an id, "50.00 USD", an ISO date, the name of an option or the text.
+    `value` is an id, "50.00 USD", an ISO date, a number of months, the name of an option or the text.
     """
 
     kind: ValueKind

@@ -36,6 +36,7 @@ from llm_banking.dialogue.commands import (
 )
 from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec, SlotType
 from llm_banking.dialogue.holdings import Holdings, words_of
+from llm_banking.dialogue.loan_terms import months_of
 from llm_banking.dialogue.said import (
     MAX_ANSWER_CHARS,
     Part,
@@ -46,7 +47,7 @@ from llm_banking.dialogue.said import (
     only_values,
     said_in,
 )
-from llm_banking.dialogue.said_of import WHOLE, said_of
+from llm_banking.dialogue.said_of import WHOLE, is_replaced, said_of
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
 from llm_banking.nlu.payments import only_quotes_a_payment
 from llm_banking.nlu.reader import Reading
@@ -70,6 +71,7 @@ _LATER_CANCEL = re.compile(
 _FRESH = re.compile(r"\b(?:also|another|as well|too)\b", re.IGNORECASE)
 _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|give|put)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
+_FIGURE = re.compile(r"\s*(?P<sign>[$€£]?)\s?(?P<figure>\d(?:[\d.,]*\d)?)[\s.!]*")
 MAX_NAME_WORDS = 5
 _TYPES: Mapping[SaidKind, SlotType] = {
     "amount": "money",
@@ -79,12 +81,13 @@ _TYPES: Mapping[SaidKind, SlotType] = {
     "today": "when",
     "note": "text",
     "word": "option",
+    "term": "months",
     **{said: slot for slot, said in WHOLE.items()},
 }
 """Kinds of words that are for slots of one type."""
 _LOOKED_UP = ("name", "phrase", *WHOLE.values())
 """Kinds of words that count only where something that the customer has is called so."""
-_NO_ORDER = frozenset({"phrase", "later", "today", "word", *WHOLE.values()})
+_NO_ORDER = frozenset({"phrase", "later", "today", "word", "term", *WHOLE.values()})
 """What a question holds as well as an order does."""
 
 
@@ -214,6 +217,10 @@ class Understanding:
         if topic is not None:
             yield AboutThis(topic)
             return
+        figure = None if flow.pays else self._figure(part, flow, asked)
+        if figure is not None:
+            yield _set(frame, *figure)
+            return
         said = () if _ASKS.search(part.text) and not corrects(part.text) else self._meant(part, flow, asked)
         if self._calls_off(part, said):
             later = "?" in part.text and _LATER_CANCEL.search(part.text)
@@ -276,16 +283,28 @@ class Understanding:
         same = {*words_of(already.label), *words_of(already.text)}
         return any(not set(words_of(one.text)) & same for one in goes_to)
 
+    def _figure(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
+        """The figure that answers a question for one, and begins no payment."""
+        found = _FIGURE.fullmatch(part.text)
+        if found is None or asked is None or asked.type not in ("money", "months"):
+            return None
+        if asked.type == "money" or found["sign"]:
+            return self._bare(part, flow, asked)
+        start = part.start if isinstance(part, Request) else 0
+        return asked, Said("term", found["figure"], start + found.start("figure"), start + found.end("figure"))
+
     def _bare(self, part: Part, flow: Flow, asked: SlotSpec | None) -> tuple[SlotSpec, Said] | None:
         """The value that a short answer is, as a whole, and the slot that it is for."""
         start = part.start if isinstance(part, Request) else 0
+        core, first, last = core_of(part.text, start)
+        if asked is not None and asked.type == "months" and months_of(core) is not None:
+            return asked, Said("term", core, first, last)
         amount = bare_amount(part.text, start)
         money = next((one for one in flow.slots.values() if one.type == "money"), None)
         if amount is not None and money is not None:
             return money, amount
         if len(part.text) > MAX_ANSWER_CHARS:
             return None
-        core, first, last = core_of(part.text, start)
         if not core or len(words_of(core)) > MAX_NAME_WORDS:
             return None
         open_slots = [asked] if asked is not None else self._correctable(part, flow)
@@ -305,7 +324,8 @@ class Understanding:
             told = tuple(one for one in told if one.kind != "card")  # four figures are the amount, and no card's
         if told and not any(one.kind in ("amount", "quantity", "negative_amount", "note") for one in told):
             lone = lone_amount(part, told)
-            told = (*told, lone) if lone is not None else told
+            another = lone is not None and any(one.kind == "term" for one in told) and is_replaced(lone, part)
+            told = told if lone is None or another else (*told, lone)
         for one in told:
             spec = slot_for(flow, one, {}, self.holdings) if one.kind in (*_LOOKED_UP, "today") else None
             if one.kind == "today" and spec is None:

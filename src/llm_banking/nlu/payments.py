@@ -19,7 +19,7 @@ _NO_NAME = (
 _WORD = rf"(?!{_NO_NAME})[^\W\d][\w'\u2019&-]*"
 _NAME = rf"(?:(?:to|for|my|the|our)\s+)*(?P<name>{_WORD}(?:\s+{_WORD}){{0,3}})"
 _END = (
-    r"(?=\s*(?:\Z|[,;!?&+\n]|\.(?!\d))|\s+(?:and|then|plus|also|from|with|using|out|please|pls|too|now|today|as|for|on"
+    r"(?=\s*(?:\Z|[;!?&+\n]|[.,](?!\d))|\s+(?:and|then|plus|also|from|with|using|out|please|pls|too|now|today|as|for|on"
     r"|tomorrow|next|every|this)\b)"
 )
 _NAME_AMOUNT = rf"{_NAME}\s+(?:of\s+)?(?P<amount>{_AMOUNT}){_END}"

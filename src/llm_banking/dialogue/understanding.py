@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,7 +26,6 @@ from llm_banking.dialogue.commands import (
     HandOff,
     Proposal,
     Said,
-    SaidKind,
     SetSlot,
     StartFlow,
     Unclear,
@@ -34,7 +33,7 @@ from llm_banking.dialogue.commands import (
     propose,
     propose_all,
 )
-from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec, SlotType
+from llm_banking.dialogue.flow_files import Collect, Flow, Flows, SlotSpec
 from llm_banking.dialogue.holdings import Holdings, words_of
 from llm_banking.dialogue.loan_terms import months_of
 from llm_banking.dialogue.said import (
@@ -48,6 +47,7 @@ from llm_banking.dialogue.said import (
     said_in,
 )
 from llm_banking.dialogue.said_of import WHOLE, is_replaced, said_of
+from llm_banking.dialogue.slot_choice import slot_for
 from llm_banking.dialogue.tracker import Choice, Frame, Prompt, Tracker
 from llm_banking.nlu.payments import only_quotes_a_payment
 from llm_banking.nlu.reader import Reading
@@ -73,18 +73,6 @@ _OPENS = re.compile(r"^\W*(?:please |and |then )*(?:send|pay|transfer|move|wire|
 _REFERS_BACK = re.compile(r"\b(?:it|that|this|them|those)\b", re.IGNORECASE)
 _FIGURE = re.compile(r"\s*(?P<sign>[$€£]?)\s?(?P<figure>\d(?:[\d.,]*\d)?)[\s.!]*")
 MAX_NAME_WORDS = 5
-_TYPES: Mapping[SaidKind, SlotType] = {
-    "amount": "money",
-    "negative_amount": "money",
-    "quantity": "money",
-    "later": "when",
-    "today": "when",
-    "note": "text",
-    "word": "option",
-    "term": "months",
-    **{said: slot for slot, said in WHOLE.items()},
-}
-"""Kinds of words that are for slots of one type."""
 _LOOKED_UP = ("name", "phrase", *WHOLE.values())
 """Kinds of words that count only where something that the customer has is called so."""
 _NO_ORDER = frozenset({"phrase", "later", "today", "word", "term", *WHOLE.values()})
@@ -227,7 +215,7 @@ class Understanding:
             yield Answer("cancel_transfer", part.confidence) if later else Cancel()
             return
         other = self._starts(part)
-        changes = corrects(part.text) and any(_TYPES.get(one.kind) == "money" for one in said)
+        changes = corrects(part.text) and any(one.kind in ("amount", "negative_amount", "quantity") for one in said)
         if other is not None and other.name != flow.name and not (other.pays and flow.pays) and not changes:
             yield self._start(other, part)
             return
@@ -385,28 +373,3 @@ def _picked(text: str, offered: Sequence[Choice], *, yes: bool) -> int | None:
 
 def _set(frame: Frame, spec: SlotSpec, said: Said) -> Command:
     return CorrectSlot(spec.name, said) if spec.name in frame.slots else SetSlot(spec.name, said)
-
-
-def slot_for(
-    flow: Flow, said: Said, slots: Mapping[str, Choice], holdings: Holdings, asked: SlotSpec | None = None
-) -> SlotSpec | None:
-    """The slot of a flow that words are for; None where it has none, or it cannot be told which of two."""
-    if said.kind in _TYPES:
-        return _of_type(flow, _TYPES[said.kind]) or (_of_type(flow, "date") if said.kind == "later" else None)
-    where, source = _of_type(flow, "payee"), _of_type(flow, "own_account")
-    if said.role == "source":
-        return source
-    if said.kind in ("name", "bill", "phrase") or said.role == "target":
-        return where
-    if asked is not None and asked in (where, source):
-        return asked
-    able = [one for one in (where, source) if one is not None and holdings.match(said.text, one).choices]
-    unfilled = [one for one in able if one.name not in slots]
-    if len(unfilled) == 1 or len(able) == 1:
-        return (unfilled or able)[0]
-    paid_out = where is not None and where.name in slots and slots[where.name].kind != "own_account"
-    return source if paid_out and source in able else None
-
-
-def _of_type(flow: Flow, wanted: SlotType) -> SlotSpec | None:
-    return next((one for one in flow.slots.values() if one.type == wanted), None)

@@ -14,6 +14,7 @@ from llm_banking.dialogue.handoff_rules import OFFER_AFTER
 from llm_banking.dialogue.holdings import Holdings
 from llm_banking.dialogue.planning import Doubt, planned
 from llm_banking.dialogue.said_of import WHOLE
+from llm_banking.dialogue.slot_choice import slot_for
 from llm_banking.dialogue.tracker import (
     MAX_CHOICES,
     MAX_EVENTS,
@@ -26,7 +27,6 @@ from llm_banking.dialogue.tracker import (
     Prompt,
     Tracker,
 )
-from llm_banking.dialogue.understanding import slot_for
 
 PLANS = "schedule_payment"
 """Who asks for this wants another day than today, named or not."""

@@ -19,6 +19,7 @@ from llm_banking.identity.models import TokenFamily, User
 from llm_banking.kit.database import DatabaseFaultError, Scope
 from llm_banking.kit.errors import ConfigurationError
 from llm_banking.kit.money import Money
+from llm_banking.knowledge.service import Knowledge
 from llm_banking.operations.drafts import Kind, LoanDraft
 from llm_banking.operations.errors import NotPossibleError, StepUpNeededError
 from llm_banking.operations.gate import Gate
@@ -204,3 +205,13 @@ async def test_a_payload_of_another_version_or_kind_is_none(ana: Customer) -> No
     for change in ({"version": 2}, {"kind": "dispute"}, {"more": 1}):
         with pytest.raises((KeyError, TypeError, ValueError)):
             LoanPayload.of({**good, **change})
+
+
+def test_customers_are_told_what_the_bank_lends(knowledge: Knowledge) -> None:
+    told = {name: fact.render() for name, fact in knowledge.facts.items() if name.startswith("loan_")}
+    assert (told["loan_minimum"], told["loan_maximum"]) == (RULES.least.display(), RULES.most.display())
+    rates = [percent for _, percent in RULES.rates]
+    assert (told["loan_apr_lowest"], told["loan_apr_highest"]) == (f"{min(rates)}%", f"{max(rates)}%")
+    assert told["loan_term"] == f"{RULES.months[0]} to {RULES.months[1]} months"
+    example = RULES.quote(usd("10000.00"), 24)
+    assert (told["loan_example_term"], told["loan_example_payment"]) == ("24 months", example.payment.display())

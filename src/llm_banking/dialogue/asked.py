@@ -50,7 +50,7 @@ _NEXT = re.compile(
 )
 _NOT_ASKED = re.compile(
     r"\b(?:cancel\w*|stop\w*|delete\w*|remove\w*|end|change\w*|edit|create|add|make|made|use|how|why|where|fees?|costs?"
-    r"|charged?|fail\w*|declin\w*|mean|means|what(?:['\u2019]s| is| are) (?:an? )?"
+    r"|charged?|loans?|mortgages?|borrow\w*|would|fail\w*|declin\w*|mean|means|what(?:['\u2019]s| is| are) (?:an? )?"
     rf"(?:standing orders?|{_PLANNED} {_PAYMENTS})"
     r"|set up an?)\b",
     re.IGNORECASE,

@@ -41,9 +41,11 @@ $(STATIC): $(VENV)/.base $(WEB_SOURCES)
 run: $(VENV)/.base $(STATIC)
 	@ENVIRONMENT=$${ENVIRONMENT:-development} exec $(BIN)/llm-banking serve --demo --port $(PORT)
 
+# A thread each: what computes with one per core gets in its own way when two test processes do.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.dev $(STATIC)
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -m "not gpu" --numprocesses $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -m "not gpu" --numprocesses $(TEST_PROCESSES) --dist loadfile --durations 20 --cov --cov-report=term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from llm_banking.banking.cards import list_cards
 from llm_banking.banking.disputes import DisputeReason
@@ -26,6 +26,7 @@ from llm_banking.operations.drafts import (
     BillPayment,
     CancelSchedule,
     CardDraft,
+    ContactChangeDraft,
     DisputeDraft,
     Draft,
     Kind,
@@ -34,7 +35,7 @@ from llm_banking.operations.drafts import (
     PayeeTransfer,
 )
 from llm_banking.operations.errors import PendingAlteredError
-from llm_banking.operations.models import PaymentRun
+from llm_banking.operations.models import ContactCode, PaymentRun
 from llm_banking.operations.records import Operation, Pending
 from llm_banking.operations.schedules import due_schedules
 from llm_banking.operations.when import NOW, OnDay, Repeats, Wish
@@ -103,6 +104,10 @@ class Player:
     raised: set[UUID] = field(default_factory=set)
     """Operations that raised a card's limit when they were approved."""
     cancelled: set[UUID] = field(default_factory=set)
+    emails: dict[UUID, str | None] = field(default_factory=dict)
+    codes: list[str] = field(default_factory=list)
+    coded: set[UUID] = field(default_factory=set)
+    """Changes of address that were approved with the code that the new address was sent."""
     done: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -193,6 +198,15 @@ class Player:
     async def loan(self, who: int, amount: str, months: int) -> None:
         await self._propose(self.people[who], LoanDraft(usd(amount), months))
 
+    async def contact(self, who: int, index: int) -> None:
+        """To a person's own or somebody else's address, or with a higher index to a new one."""
+        person = self.people[who]
+        taken = self.emails.get(self.people[index].id) if index < len(self.people) else None
+        draft = ContactChangeDraft(taken or f"{uuid4().hex}@example.com", person.session)
+        pending = await self._propose(person, draft)
+        old = self.emails.get(person.id)
+        assert (draft.new_email in pending.summary, old is None or old in pending.summary) == (True, True)
+
     async def _propose(self, person: Customer, draft: Draft) -> Pending:
         pending = await person.propose(draft, uuid4())
         self.shown.append(Shown(person, pending, draft))
@@ -211,7 +225,8 @@ class Player:
         pending_id = shown.pending.id if shown else uuid4()
         person = self.people[who] if isinstance(who, int) else (shown.owner if shown else self.people[0])
         given = await self._proof(person, pending_id, proof)
-        found = await person.approve(pending_id, given)
+        code = await self._code(shown, proof)
+        found = await person.approve(pending_id, given, code)
         if isinstance(found, Refusal):
             self.done["refused"] += 1
             return
@@ -228,6 +243,26 @@ class Player:
             await self._card_done(person, shown.draft, pending_id)
         elif isinstance(shown.draft, CancelSchedule):
             self.cancelled.add(shown.draft.schedule_id)
+        elif isinstance(shown.draft, ContactChangeDraft):
+            assert self.emails.get(person.id) == shown.pending.payload["old_email"], "changed since it was shown"
+            self.emails[person.id] = shown.draft.new_email
+            if code is not None and code == await self._sent(pending_id):
+                self.coded.add(pending_id)
+
+    async def _code(self, shown: Shown | None, proof: str) -> str | None:
+        """What is given with a proof of this sort as the code that a new address was sent."""
+        sent = None if shown is None else await self._sent(shown.pending.id)
+        if proof == "none" or sent is None:
+            return None
+        self.codes.append(sent)
+        another = f"{(int(sent) + 1) % 10**8:08d}"
+        return {"wrong": another, "miscoded": another, "replayed": self.codes[0]}.get(proof, sent)
+
+    async def _sent(self, pending_id: UUID) -> str | None:
+        assert self.world.contact is not None
+        async with self.owner.engine.connect() as connection:
+            row = (await connection.execute(select(ContactCode).where(ContactCode.id == pending_id))).one_or_none()
+        return None if row is None else self.world.contact.codes.opened(ContactCode(**row._mapping))
 
     async def _note_proof(self, pending_id: UUID) -> None:
         """Whether a challenge was answered for an operation, as the tables say now: they forget it after a while."""

@@ -80,6 +80,8 @@ _DISPUTES = "SELECT * FROM disputes WHERE user_id = ANY (:people)"
 _LOANS = "SELECT * FROM loan_applications WHERE user_id = ANY (:people)"
 _SCHEDULES = "SELECT id, user_id, status, next_number FROM scheduled_payments WHERE user_id = ANY (:people)"
 
+_EMAILS = "SELECT id, email FROM users WHERE id = ANY (:people)"
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -131,11 +133,12 @@ class Judge:
         self._cards()
         self._disputes()
         self._loans()
+        self._contacts()
 
     async def _read(self) -> None:
         values = {"people": [one.id for one in self._player.people]}
         async with self._player.owner.engine.connect() as connection:
-            for query in (_ENTRIES, _DONE, _RUNS, _CARDS, _DISPUTES, _LOANS, _SCHEDULES):
+            for query in (_ENTRIES, _DONE, _RUNS, _CARDS, _DISPUTES, _LOANS, _SCHEDULES, _EMAILS):
                 self._rows[query] = list(await connection.execute(text(query), values))
             self._accounts = {row.id: row for row in await connection.execute(text(_ACCOUNTS), values)}
 
@@ -304,3 +307,9 @@ class Judge:
             told = (_minor(said["amount"]), int(said["months"]), said["percent"], _minor(said["payment"]))
             assert terms == told, "other terms than the text says"
             assert row.status == "received"
+
+    def _contacts(self) -> None:
+        found = {row.id: row.email for row in self._rows[_EMAILS]}
+        assert found == {one: self._player.emails.get(one) for one in found}, "an address that nobody approved"
+        changed = {one.pending_id for one in self._rows[_DONE] if one.kind == "contact_change"}
+        assert changed <= self._player.coded, "an address was changed without the code that it was sent"

@@ -17,9 +17,12 @@ TAMPERED = [
     "payload = jsonb_set(payload, '{receiver,account_id}', to_jsonb(CAST(:other AS text)))",
     "summary = replace(summary, '$', '$9')",
     "payload = jsonb_set(payload, '{when}', '\"now\"')",
+    "payload = jsonb_set(payload, '{new_email}', '\"somebody.else@example.com\"')",
     "payload = jsonb_set(payload, '{card,card_id}', to_jsonb(CAST(:other AS text)))",
 ]
 PROOFS = ["none", "right", "right", "right", "right", "wrong", "other", "replayed"]
+CODED_PROOFS = [*PROOFS, "miscoded", "miscoded"]
+"""For a change of address: "miscoded" is the right factor with a wrong code."""
 CARD_KINDS = sorted(CARDS)
 REASONS = list(DisputeReason)
 WAITS_MIN = [1, 6, 60 * 23, 60 * 24 * 4]
@@ -44,7 +47,10 @@ MOVES = st.one_of(
     st.tuples(st.just("card"), WHO, st.sampled_from(CARD_KINDS), THING, st.sampled_from(AMOUNTS)),
     st.tuples(st.just("dispute"), WHO, st.integers(0, 12), st.sampled_from(REASONS)),
     st.tuples(st.just("loan"), WHO, st.sampled_from(AMOUNTS), st.integers(5, 90)),
-    st.tuples(st.just("approve"), WHO, REFERENCE, st.sampled_from(["none", "right", "wrong", "other", "replayed"])),
+    st.tuples(st.just("contact"), WHO, THING),
+    st.tuples(
+        st.just("approve"), WHO, REFERENCE, st.sampled_from(["none", "right", "wrong", "other", "replayed", "miscoded"])
+    ),
     st.tuples(st.just("void"), WHO, REFERENCE),
     st.tuples(st.just("wait"), st.sampled_from(WAITS_MIN)),
     st.tuples(st.just("work")),
@@ -66,6 +72,7 @@ _EACH: list[tuple[Any, ...]] = [
     *[("card", 0, kind, 1, "1.00") for kind in (Kind.CARD_ACTIVATE, Kind.CARD_BLOCK)],
     *[("card", 0, Kind.CARD_REPLACE, 0, "1.00"), ("dispute", 0, 0, DisputeReason.NOT_RECOGNISED)],
     ("loan", 0, "1000.00", 12),
+    ("contact", 0, 9),
 ]
 ONE_OF_EACH = [
     *[move for wish in _EACH for move in (wish, ("approve", "owner", -1, "right"))],
@@ -99,6 +106,11 @@ def sensible(seed: int, count: int) -> list[tuple[Any, ...]]:
             found += [("wait", rng.choice(WAITS_MIN)), ("work",)]
         if rng.random() < 0.06 * range_of_kinds:
             found += _there_and_back(rng.choice([0, 1]))
+        if rng.random() < 0.04:
+            found += [
+                ("contact", rng.choice([0, 1]), rng.choice([0, 9, 9])),
+                ("approve", "owner", -1, rng.choice(CODED_PROOFS)),
+            ]
         if rng.random() < 0.05:
             found += [("pay", 0, "own", 0, 1, "4999.00"), ("approve", "owner", -1, "right")] * 3
     return found[:count]

@@ -1,6 +1,6 @@
 """The gate against somebody who says anything, and faults that this must find.
 
-`LLM_BANKING_GATE_STEPS` sets how many moves are made; a long run takes about five milliseconds for each.
+`LLM_BANKING_GATE_STEPS` sets how many moves are made: a hundred takes half a second, and a long run needs `--timeout 0`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ from llm_banking.banking.models import LoanApplication
 from llm_banking.identity.principal import Principal
 from llm_banking.identity.second_factors import FactorProof
 from llm_banking.identity.step_up import Method, Refusal
+from llm_banking.identity.wiring import build_identity
+from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope, limit_sight
 from llm_banking.operations.cancelling import Cancelling, CancelSchedules
 from llm_banking.operations.card_change import CardChange
+from llm_banking.operations.contact import ContactParts
 from llm_banking.operations.dispute import Credited, DisputePayload
 from llm_banking.operations.disputes import Disputes
 from llm_banking.operations.drafts import PAYMENTS, CardDraft, DisputeDraft, Draft, Kind
@@ -48,11 +51,14 @@ from llm_banking.operations.policy import load_policy
 from llm_banking.operations.records import Operation, Pending
 from llm_banking.operations.schedules import Schedules
 from llm_banking.operations.wiring import handlers_of
+from llm_banking.settings import Settings
 from tests.conftest import ServiceUrls
+from tests.identity.people import Clock
 from tests.operations.adversary import Player
 from tests.operations.judge import Judge
 from tests.operations.moves import MOVES, ONE_OF_EACH, sensible
-from tests.operations.world import World
+from tests.operations.world import World, codes_of
+from tests.support.own_database import own_database
 
 STEPS = int(os.environ.get("LLM_BANKING_GATE_STEPS", "2000"))
 MOVES_A_GAME = 100
@@ -67,16 +73,27 @@ GAMES = st.builds(
 Plant = Callable[[World], None]
 
 
-@pytest.fixture
-def play(service_urls: ServiceUrls) -> Iterator[Callable[..., Counter[str]]]:
-    """Plays games on connections of its own, in a loop of its own; returns how often what happened."""
+@pytest.fixture(scope="module")
+def own_urls(service_urls: ServiceUrls) -> Iterator[ServiceUrls]:
+    """A database of the adversary's own: what it leaves behind would be due in other tests."""
     with asyncio.Runner() as runner:
-        application = Database(service_urls.database, max_pool_size=2)
-        owner = Database(service_urls.database_owner, max_pool_size=1)
+        context = own_database(service_urls, "adversary")
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def play(own_urls: ServiceUrls, settings: Settings) -> Iterator[Callable[..., Counter[str]]]:
+    """Plays games on connections of its own, in a loop of its own; returns how often what happened."""
+    families = build_identity(settings).families
+    with asyncio.Runner() as runner:
+        application = Database(own_urls.database, max_pool_size=2)
+        owner = Database(own_urls.database_owner, max_pool_size=1)
 
         def games(moves: list[tuple[Any, ...]], plant: Plant | None = None) -> Counter[str]:
             async def game() -> Counter[str]:
-                world = World(application)
+                clock = Clock(utc_now())
+                world = World(application, clock, ContactParts(codes_of(clock), families))
                 if plant is not None:
                     plant(world)
                 player = await Player.begin(world, owner)
@@ -205,11 +222,13 @@ class WithoutDayLimit(Gate):
 def gate_of(kind: type[Gate]) -> Plant:
     def plant(world: World) -> None:
         policy = load_policy()
+        assert world.contact is not None
         world.gate = kind(
             world.factors.step_up,
             policy,
             load_fees(),
-            handlers_of(policy, load_fees(), load_bank_days(), world.clock),
+            handlers_of(policy, load_fees(), load_bank_days(), world.clock, world.contact),
+            codes=world.contact.codes,
             clock=world.clock,
         )
 
@@ -278,6 +297,10 @@ async def without_proof(*_: object) -> frozenset[Method]:
     return frozenset()
 
 
+async def any_code(*_: object) -> None:
+    return None
+
+
 def other_terms(**columns: Any) -> LoanApplication:
     return LoanApplication(**{**columns, "amount_minor": columns["amount_minor"] + 100})
 
@@ -314,6 +337,7 @@ PLANTED = {
     "a cancelled schedule goes on": ("llm_banking.operations.cancelling.CancelSchedules.execute", cancel_nothing),
     "a schedule paid a day early": ("llm_banking.operations.schedules.Schedules.today", tomorrow),
     "a payment left out": ("llm_banking.operations.schedules.Schedules._go_on", leave_one_out),
+    "an address without its code": ("llm_banking.operations.contact_codes.ContactCodes.refused", any_code),
     "another amount each time": ("llm_banking.operations.payments.entry_of", another_amount),
 }
 

@@ -13,10 +13,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from llm_banking.identity.keyed_hash import KeyedHash
 from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.second_factors import FactorProof
-from llm_banking.identity.secret_box import SealedSecretError, SecretBox
+from llm_banking.identity.secret_box import SealedSecretError
 from llm_banking.identity.step_up import Reason, Refusal, TotpCode
 from llm_banking.identity.wiring import build_identity
 from llm_banking.kit.database import Database, DatabaseFaultError, Scope
@@ -39,13 +38,8 @@ from llm_banking.operations.models import ContactCode, PendingOperation
 from llm_banking.operations.records import Operation, Pending
 from llm_banking.operations.wiring import open_gate
 from llm_banking.settings import Settings
-from tests.identity.people import MASTER_KEYS
-from tests.operations.world import Customer, World, tampered
+from tests.operations.world import Customer, World, codes_of, tampered
 from tests.support.smtp_server import Inbox, smtp_server
-
-
-def codes_of(world: World, kind: type[ContactCodes] = ContactCodes) -> ContactCodes:
-    return kind(KeyedHash.of(MASTER_KEYS), SecretBox(MASTER_KEYS), clock=world.clock)
 
 
 @dataclass
@@ -63,7 +57,7 @@ class Post:
     async def deliver(self, customer: Customer, mail: Mail | None = None) -> None:
         """Hand over a customer's news, each piece once."""
         letters = ContactLetters(
-            self.world.database, codes_of(self.world), mail or self.mail, LogSink(), clock=self.world.clock
+            self.world.database, codes_of(self.world.clock), mail or self.mail, LogSink(), clock=self.world.clock
         )
         async with customer.transaction() as session:
             rows = list(await session.scalars(select(OutboxRow).order_by(OutboxRow.position)))
@@ -95,8 +89,8 @@ async def ana(world: World, settings: Settings) -> Customer:
 
 
 def with_codes(world: World, settings: Settings, kind: type[ContactCodes] = ContactCodes) -> None:
-    parts = ContactParts(codes_of(world, kind), build_identity(settings).families)
-    world.gate = open_gate(world.factors.step_up, contact=parts, clock=world.clock)
+    world.contact = ContactParts(codes_of(world.clock, kind), build_identity(settings).families)
+    world.gate = open_gate(world.factors.step_up, contact=world.contact, clock=world.clock)
 
 
 async def rename(world: World, customer: Customer, email: str) -> None:
@@ -264,7 +258,7 @@ async def test_whose_address_it_is_is_not_told(world: World, ana: Customer, post
     of_taken, of_free = await asked(ana, taken), await asked(ana, free)
     assert of_taken.summary.replace(taken, free) == of_free.summary
     async with ana.transaction() as session:
-        code = codes_of(world).opened(await session.get_one(ContactCode, of_taken.id))
+        code = codes_of(world.clock).opened(await session.get_one(ContactCode, of_taken.id))
     await post.deliver(ana)
     (letter,) = post.inbox.to(taken)
     assert re.search(r"\d{8}", letter.get_content()) is None
@@ -303,7 +297,7 @@ async def test_a_letter_that_was_not_sent_comes_again(ana: Customer, post: Post)
     post.inbox.refuses = True
     with pytest.raises(Exception, match="not now"):
         await post.deliver(ana)
-    letters = ContactLetters(ana.world.database, codes_of(ana.world), None, LogSink(), clock=ana.world.clock)
+    letters = ContactLetters(ana.world.database, codes_of(ana.world.clock), None, LogSink(), clock=ana.world.clock)
     async with ana.transaction() as session:
         row = (await session.scalars(select(OutboxRow))).one()
     with pytest.raises(LettersUnavailableError):

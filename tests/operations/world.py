@@ -16,6 +16,7 @@ from llm_banking.banking.ledger_models import Account, Card
 from llm_banking.banking.ledger_store import post
 from llm_banking.banking.models import Payee
 from llm_banking.banking.payees import Payees
+from llm_banking.identity.keyed_hash import KeyedHash
 from llm_banking.identity.models import TokenFamily, User
 from llm_banking.identity.principal import Permission, Principal
 from llm_banking.identity.second_factors import FactorProof, SecondFactors
@@ -24,6 +25,8 @@ from llm_banking.identity.step_up import Challenge, PasskeyAnswer, Refusal, Totp
 from llm_banking.kit.clock import utc_now
 from llm_banking.kit.database import Database, Scope
 from llm_banking.kit.money import Money
+from llm_banking.operations.contact import ContactParts
+from llm_banking.operations.contact_codes import ContactCodes
 from llm_banking.operations.drafts import BillPayment, Draft, OwnTransfer, PayeeTransfer
 from llm_banking.operations.gate import Channel, Gate
 from llm_banking.operations.models import PaymentRun
@@ -41,12 +44,18 @@ def usd(amount: str) -> Money:
     return Money.parse(amount, "USD")
 
 
+def codes_of(clock: Clock, kind: type[ContactCodes] = ContactCodes) -> ContactCodes:
+    return kind(KeyedHash.of(MASTER_KEYS), SecretBox(MASTER_KEYS), clock=clock)
+
+
 @dataclass
 class World:
     """A gate over a database, on a clock that stands still."""
 
     database: Database
     clock: Clock = field(default_factory=lambda: Clock(utc_now()))
+    contact: ContactParts | None = None
+    """Without it no address is changed."""
     factors: SecondFactors = field(init=False)
     gate: Gate = field(init=False)
     schedules: Schedules = field(init=False)
@@ -54,7 +63,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.factors = second_factors(self.clock)
-        self.gate = open_gate(self.factors.step_up, clock=self.clock)
+        self.gate = open_gate(self.factors.step_up, contact=self.contact, clock=self.clock)
         self.schedules = open_schedules()
         self.payees = Payees(SecretBox(MASTER_KEYS), clock=self.clock)
 

@@ -1,7 +1,8 @@
 """Understanding replaced by an adversary who emits any commands, slots and ids, over the real gate and database.
 
 Whatever it does: nothing is posted but what the very last reply showed and a bare yes approved; a slot holds words of
-the message it names; and nobody else's accounts appear. `ADVERSARY_TURNS` sets how many turns are played; a long run needs `--timeout 0`.
+the message it names; and nobody else's accounts appear. `ADVERSARY_TURNS`
+sets how many turns are played; a long run needs `--timeout 0`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The gate against somebody who says anything, and faults that this must find.
 
-`LLM_BANKING_GATE_STEPS` sets how many moves are made: a hundred takes half a second, and a long run needs `--timeout 0`.
+`LLM_BANKING_GATE_STEPS` sets how many moves are made: a hundred take half a second; a long run needs `--timeout 0`.
 """
 
 from __future__ import annotations

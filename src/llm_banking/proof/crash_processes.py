@@ -70,7 +70,15 @@ class Part:
     def others(self) -> list[psutil.Process]:
         """Those that it started, and those that these started."""
         found = [other for one in self.first() for other in one.children(recursive=True)]
-        return [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
+        return [one for one in found if "resource_tracker" not in _command(one)]
+
+
+def _command(process: psutil.Process) -> str:
+    """What a process runs; nothing where it ended meanwhile, as PostgreSQL's own do all the time."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def product(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Part:
@@ -150,6 +158,8 @@ _ALONE = ("api process", "a worker of two", "both workers")
 _ONE_PART = ("a worker of two",)
 _FIRST = ("postmaster", "api's first process")
 _ONE_OF = ("a process of postgres", "api process")
+_BRIEF = ("autovacuum worker", "parallel worker")
+"""What ends by itself so soon that a kill may come too late, and then kills nothing."""
 
 
 def _chosen(victim: str, part: Part, rng: random.Random) -> list[psutil.Process]:
@@ -157,8 +167,9 @@ def _chosen(victim: str, part: Part, rng: random.Random) -> list[psutil.Process]
     while time.monotonic() < deadline:
         with suppress(psutil.NoSuchProcess):
             first, others = part.first(), part.others()
-            if victim in _ONE_OF and others:
-                return [rng.choice(others)]
+            staying = [one for one in others if not any(word in _command(one) for word in _BRIEF)]
+            if victim in _ONE_OF and staying:
+                return [rng.choice(staying)]
             if victim not in _ONE_OF and first:
                 return first if victim in _FIRST else [*first, *others]
         time.sleep(WATCH_EVERY_S)
